@@ -11,6 +11,12 @@ use crate::{TestnetError, UpOptions, state::NodeState, subnets};
 /// Stake of each validator, in tokens.
 const VALIDATOR_STAKE: u64 = 1_000;
 
+/// Stake of each gateway, in tokens: miners serve an asker with stake before free keys.
+const GATEWAY_STAKE: u64 = 10;
+
+/// Balance of each validator, in tokens.
+const VALIDATOR_BALANCE: u64 = 1;
+
 /// Balance of the testnet's owner key, in tokens.
 const OWNER_BALANCE: u64 = 100_000;
 
@@ -34,13 +40,21 @@ pub(crate) fn mesh_spec(
         spec.consensus.block_milliseconds = milliseconds;
     }
     for node in nodes {
-        let stake = if node.role == Role::Validator { VALIDATOR_STAKE } else { 0 };
+        let stake = match node.role {
+            Role::Validator => VALIDATOR_STAKE,
+            Role::Gateway => GATEWAY_STAKE,
+            Role::Miner => 0,
+        };
         spec.nodes.push(
             NodeSpec::new(node.node, node.role)
                 .in_subnets(node.netuids.clone())
                 .with_stake(tokens(stake))
                 .with_anchor(anchors.get(&node.node).copied()),
         );
+        if node.role == Role::Validator {
+            // It owns itself, and deposits something when it votes or registers an anchor key.
+            spec.accounts.push(AccountSpec::new(node.node, tokens(VALIDATOR_BALANCE)));
+        }
         if let Some(port) = node.p2p_port {
             spec.network.bootstrap.push(format!("/ip4/127.0.0.1/udp/{port}/quic-v1/p2p/{}", node.node));
         }

@@ -48,7 +48,10 @@ impl ModelServer {
 /// The subnets of a testnet besides [`TEXT_GENERATION`].
 pub(crate) fn specs() -> [SubnetSpec; 2] {
     // Every validator sets a task every two seconds, all on one machine, so the tasks are small.
-    let exact = MechanismSpec::named("exact-answer").with("questions", 2);
+    // These two subnets are demonstrations: the mock model server is a program that is built for their questions. They
+    // leave out what it cannot answer, and put questions alone.
+    let exact = MechanismSpec::named("exact-answer").with("questions", 2).with("alone", 1);
+    let exact = exact.with("logic", 0).with("code", 0);
     let embedding = MechanismSpec::named("embedding").with("triples", 8);
     [
         SubnetSpec::new(TEXT_API, "text-api", Some(exact)),

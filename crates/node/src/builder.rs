@@ -7,12 +7,13 @@ use std::{
 
 use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::Multiaddr;
-use nervure_primitives::{Amount, NodeKey, key_file};
+use nervure_primitives::{Amount, Netuid, NodeKey, key_file};
+use nervure_store::History;
 use nervure_subnet::mechanism::Mechanisms;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Beginning, ExpertSpec, NodeConfig, Preset},
+    config::{Beginning, ExpertSpec, HistorySetting, NodeConfig, Preset},
     runtime::{self, Node, StartError},
 };
 
@@ -78,6 +79,12 @@ impl NodeBuilder {
         self
     }
 
+    /// Adds a model with which a validator repeats questions in subnets with the mechanism `reference`.
+    pub fn reference(mut self, model: ExpertSpec) -> Self {
+        self.config.references.push(model);
+        self
+    }
+
     /// The mechanisms that a validator knows. Without this they are those that every validator knows; a subnet with a
     /// mechanism of your own needs it at each of its validators.
     pub fn mechanisms(mut self, mechanisms: Mechanisms) -> Self {
@@ -116,6 +123,18 @@ impl NodeBuilder {
         self
     }
 
+    /// The share of the answers to users that is shown to a validator for an audit, in percent; none by default.
+    pub fn release_percent(mut self, percent: u8) -> Self {
+        self.config.release_percent = percent.min(100);
+        self
+    }
+
+    /// The subnets that are trusted when a query names none; without any, all are asked, each by the stake behind it.
+    pub fn trusted_subnets(mut self, netuids: impl IntoIterator<Item = Netuid>) -> Self {
+        self.config.trusted_subnets = netuids.into_iter().collect();
+        self
+    }
+
     /// Adds an address at which others reach this node, where it is not a bound one.
     pub fn external(mut self, address: Multiaddr) -> Self {
         self.config.external.push(address);
@@ -125,6 +144,12 @@ impl NodeBuilder {
     /// The block from which a node without a chain syncs the state, instead of replaying history from the genesis.
     pub fn checkpoint(mut self, checkpoint: Beginning) -> Self {
         self.config.beginning = Some(checkpoint);
+        self
+    }
+
+    /// How far back the node keeps blocks with their transactions and events.
+    pub fn history(mut self, history: History) -> Self {
+        self.config.history = Some(HistorySetting(history));
         self
     }
 
@@ -145,7 +170,9 @@ impl NodeBuilder {
         config.dir = dir.ok_or(StartError::Incomplete { missing: "dir" })?;
         let spec = spec.or_else(|| preset.spec()).ok_or(StartError::Incomplete { missing: "spec" })?;
         let key = key.map_or_else(|| own_key(&config.dir), Ok)?;
-        if let Some(checkpoint) = config.beginning {
+        // The first state of a recovered mesh does not follow from its spec.
+        let fetches = spec.recovered.is_some() && !runtime::has_chain(&config);
+        if let Some(checkpoint) = config.beginning.or(fetches.then_some(Beginning::Genesis)) {
             // A node that has a chain keeps it: there is nothing to sync then.
             let synced = Box::pin(runtime::begin(&config, &spec, &key, checkpoint)).await;
             if let Some(height) = synced.map_err(Box::new)? {

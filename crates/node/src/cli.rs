@@ -11,15 +11,21 @@ mod absent;
 mod access;
 mod anchor;
 mod ask;
+mod audit;
+mod backup;
+mod behalf;
 #[cfg(feature = "bench")]
 mod bench;
 mod certify;
 mod checkpoint;
 mod completions;
+mod doctor;
 mod experts;
 mod explain;
 mod failure;
+mod faucet;
 mod fees;
+mod invite;
 mod join;
 mod key;
 mod logging;
@@ -30,10 +36,13 @@ mod mock_server;
 mod neuron;
 mod output;
 mod peers;
+mod proposal;
+mod receipt;
 #[cfg(test)]
 #[cfg(all(feature = "bench", feature = "mock-server"))]
 mod reference;
 mod score;
+mod service;
 mod sign;
 mod signal;
 mod stake;
@@ -121,12 +130,26 @@ enum Command {
     #[command(subcommand)]
     Testnet(testnet::TestnetCommand),
     Join(Box<join::JoinArgs>),
+    Invite(Box<invite::InviteArgs>),
     Ask(Box<ask::AskArgs>),
+    /// Verifies receipts
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
+    /// Shows and verifies what audits found
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Finds and shows experts
     #[command(subcommand)]
     Experts(experts::ExpertsCommand),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
+    Faucet(faucet::FaucetArgs),
     Peers(peers::PeersArgs),
+    /// Keeps a node running as a service of systemd
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     /// Creates and shows mesh specs
     #[command(subcommand)]
     Mesh(mesh::MeshCommand),
@@ -154,12 +177,15 @@ enum Command {
     /// Creates, inspects and configures subnets
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
-    /// Registers nodes in subnets
+    /// Registers nodes in subnets, and takes them out
     #[command(subcommand)]
     Neuron(neuron::NeuronCommand),
     /// Sets, commits and reveals weights as a validator
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    /// Makes, shows and votes on proposals of token holders
+    #[command(subcommand)]
+    Proposal(Box<proposal::ProposalCommand>),
     Vote(vote::VoteArgs),
     Yuma(yuma::YumaArgs),
     #[cfg(feature = "mock-server")]
@@ -220,10 +246,18 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
     match command {
         Command::Testnet(command) => command.run(&global).await,
         Command::Join(join) => join.run(&global).await,
+        Command::Invite(invite) => invite.run(&global).await,
         Command::Ask(ask) => ask.run(&global).await,
+        Command::Receipt(command) => command.run(&global).await,
+        Command::Audit(command) => command.run(&global).await,
         Command::Experts(command) => command.run(&global).await,
         Command::Status(status) => status.run(&global).await,
+        Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
+        Command::Faucet(faucet) => faucet.run(&global).await,
         Command::Peers(peers) => peers.run(&global).await,
+        Command::Service(command) => command.run(&global),
+        Command::Backup(backup) => backup.run(&global),
+        Command::Restore(restore) => restore.run(&global),
         Command::Mesh(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global).await,
         Command::Checkpoint(command) => command.run(&global).await,
@@ -235,6 +269,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Subnet(command) => command.run(&global).await,
         Command::Neuron(command) => command.run(&global).await,
         Command::Weights(command) => command.run(&global).await,
+        Command::Proposal(command) => command.run(&global).await,
         Command::Vote(vote) => vote.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
         #[cfg(not(feature = "mock-server"))]

@@ -6,21 +6,29 @@
 
 mod beginning;
 mod expert_spec;
+mod history;
 mod preset;
 mod settings;
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
+use nervure_api::Client;
 use nervure_gateway::{ApiKey, ApiKeyError};
 use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
-use nervure_primitives::Amount;
+use nervure_primitives::{Amount, Netuid, NodeId};
 use nervure_subnet::mechanism::Mechanisms;
+
+use crate::runtime::FaucetSettings;
 
 pub use beginning::Beginning;
 pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
+pub use history::HistorySetting;
 pub use preset::Preset;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, parse_role};
 
 /// The configuration of a long-running node besides the mesh spec.
 #[derive(Clone)]
@@ -43,16 +51,26 @@ pub struct NodeConfig {
     api_key_texts: Vec<String>,
     /// Maximum budget of one query to the HTTP API.
     pub max_budget: Amount,
+    /// Share of users' answers that is shown to validators, in percent.
+    pub release_percent: u8,
+    /// The subnets that are trusted when a query names none; empty for all, each by the stake behind it.
+    pub trusted_subnets: Vec<Netuid>,
     /// Addresses at which peers reach this node, if they differ from the bound ones.
     pub external: Vec<Multiaddr>,
     /// Whether the node relays for peers that cannot be dialled.
     pub relay_server: bool,
     /// Whether the node finds peers on its local network by multicast.
     pub mdns: bool,
+    /// Whether a miner hides its address: it listens nowhere, and connects to its contacts only.
+    pub sealed: bool,
+    /// The contacts of a sealed miner; empty for the validators and the gateways with most stake.
+    pub contacts: Vec<NodeId>,
     /// The experts of a miner.
     pub experts: Vec<ExpertSpec>,
     /// Directory of a validator's private texts.
     pub corpus: Option<PathBuf>,
+    /// The models with which a validator repeats questions of the mechanism `reference`.
+    pub references: Vec<ExpertSpec>,
     /// The mechanisms that a validator knows; those of `nervure-subnet` by default.
     pub mechanisms: Mechanisms,
     /// Endpoints of the chain of the mesh's contract; without any, the node neither reads nor submits checkpoints
@@ -62,11 +80,17 @@ pub struct NodeConfig {
     pub anchor_account: Option<PathBuf>,
     /// The trusted header of a state sync; `None` replays the history.
     pub beginning: Option<Beginning>,
+    /// How far back the node keeps blocks; `None` follows the mesh ([`HistorySetting::DEFAULT`]).
+    pub history: Option<HistorySetting>,
     /// Whether the node starts with a damaged log of what it signed. It then signs nothing at the heights that the
     /// lost part may be about.
     pub accept_damaged_log: bool,
     /// Whether the node follows the chain, as every node except an ephemeral client does.
     pub follow: bool,
+    /// The faucet of this node, if it has one.
+    pub(crate) faucet: Option<FaucetSettings>,
+    /// HTTP APIs that an ephemeral client asks instead of the nodes of the swarm.
+    pub(crate) endpoints: Vec<Client>,
 }
 
 /// A role, or none: a node without one follows the mesh and serves the DHT.
@@ -90,17 +114,37 @@ impl NodeConfig {
             http_bind: flags.http_bind.or(file.http_bind).unwrap_or(Preset::Local.bind()),
             api_key_texts: flags.api_keys.into_iter().chain(file.api_keys).collect(),
             max_budget: flags.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
+            release_percent: flags.release_percent.or(file.release_percent).unwrap_or(0).min(100),
+            trusted_subnets: first_non_empty(flags.trusted_subnets, file.trusted_subnets)
+                .into_iter()
+                .map(Netuid)
+                .collect(),
             external: first_non_empty(flags.external, file.external),
             relay_server: flags.relay_server || file.relay_server,
             mdns: flags.mdns || file.mdns,
+            sealed: flags.sealed || file.sealed,
+            contacts: first_non_empty(flags.contacts, file.contacts),
             experts: first_non_empty(flags.experts, file.experts),
             corpus: flags.corpus.or(file.corpus),
+            references: first_non_empty(flags.references, file.references),
             mechanisms: Mechanisms::built_in(),
             anchor_rpc: first_non_empty(flags.anchor_rpc, file.anchor_rpc),
             anchor_account: flags.anchor_account.or(file.anchor_account),
             beginning: flags.checkpoint.or(file.checkpoint),
+            history: flags.history.or(file.history),
             accept_damaged_log: false,
             follow: true,
+            endpoints: Vec::new(),
+            faucet: None,
+        }
+    }
+
+    /// Where the query endpoint listens. That of a sealed miner is not reached from other machines: questions come over
+    /// the connections of its swarm.
+    pub(crate) fn query_bind(&self) -> SocketAddr {
+        match self.sealed {
+            true => (Ipv4Addr::LOCALHOST, 0).into(),
+            false => (self.bind, self.query_port).into(),
         }
     }
 
@@ -135,6 +179,15 @@ mod tests {
         let config = NodeConfig::resolve("/d".into(), flags, file, Preset::Local);
         assert_eq!((config.query_port, config.p2p_port, config.http_port), (7, 9, 0));
         assert_eq!(config.experts.len(), 1);
+    }
+
+    #[test]
+    fn seals_a_miner_by_the_file_alone() {
+        let contact = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let file = file(&format!("sealed = true\ncontacts = [\"{contact}\"]"));
+        let config = NodeConfig::resolve("/d".into(), Settings::default(), file, Preset::Public);
+        assert!(config.sealed && config.contacts == [contact.parse().unwrap()]);
+        assert!(!NodeConfig::new(Preset::Public, "/d".into()).sealed);
     }
 
     #[test]

@@ -29,10 +29,13 @@ mod local;
 mod runtime;
 
 pub use builder::NodeBuilder;
-pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};
+pub use config::{
+    Beginning, ExpertSource, ExpertSpec, ExpertSpecError, HistorySetting, NodeConfig, NodeRole, Preset,
+};
 pub use nervure_ledger::spec::{MeshSpec, Role};
 pub use nervure_light::TrustedBlock;
 pub use nervure_primitives::{Amount, NodeId, NodeKey};
+pub use nervure_store::History;
 pub use nervure_subnet::mechanism::Mechanisms;
 pub use nervure_testnet::NodeFile;
 pub use runtime::{Node, StartError};

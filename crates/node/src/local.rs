@@ -5,11 +5,10 @@
 
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use nervure_api::{Client, ClientError};
+use nervure_api::{Client, ClientError, Endpoint};
 use nervure_primitives::MeshId;
 use nervure_testnet::{Layout, NodeFile, ProcessRef};
 
@@ -47,7 +46,11 @@ impl LocalNodeError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning(_) => {
-                Some("start one: nervure testnet up, or name its directory with --dir".into())
+                Some(
+                    "join a mesh for this command: --mesh SPEC; or start a mesh on this machine: nervure testnet up; or \
+                     name a node's directory with --dir"
+                        .into(),
+                )
             }
             Self::State { .. } => None,
             Self::Client(error) => error.hint(),
@@ -80,7 +83,7 @@ impl LocalNode {
     }
 
     /// The node whose HTTP API is at `http`; it is not trusted.
-    pub(crate) fn at(http: SocketAddr) -> Result<Self, ClientError> {
+    pub(crate) fn at(http: impl Into<Endpoint>) -> Result<Self, ClientError> {
         Ok(Self { client: Client::new(http)?, mesh: None })
     }
 

@@ -10,6 +10,8 @@
 mod address;
 mod advertiser;
 mod anchor;
+mod assignments;
+mod audit;
 mod catalog;
 mod chain;
 pub(crate) mod clock;
@@ -18,20 +20,27 @@ mod directory;
 mod dispatch;
 mod error;
 mod experts;
+mod faucet;
+mod forward;
 mod gossip;
 mod ledger;
+mod light;
+mod live_scores;
 mod mesh;
 mod metrics;
 mod peers;
-mod ports;
+pub(crate) mod ports;
+mod reach;
 mod receipts;
 mod registry;
 mod routing;
 mod score_gossip;
+mod sealed;
 mod service;
 mod serving;
 mod skew;
 mod state_sync;
+mod traffic;
 mod validator;
 mod view;
 
@@ -49,26 +58,34 @@ use nervure_ledger::{
 };
 use nervure_p2p::{
     AddressScope, QueryStreams,
-    query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
+    query::{ClientConfig, MappedPort, QueryClient, QueryServer, ServerConfig},
 };
-use nervure_primitives::{NodeId, NodeKey};
+use nervure_primitives::{Netuid, NodeId, NodeKey};
 use nervure_router::Router;
 use nervure_testnet::NodeFile;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::NodeConfig;
+use crate::config::{ExpertSource, NodeConfig};
+use audit::Releaser;
 use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerQueries;
 use receipts::ReceiptSigner;
 use service::NodeService;
 use serving::ServedExperts;
+use validator::ReferenceModels;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
+pub(crate) use audit::built_in as audit_models;
+pub(crate) use chain::{EVIDENCE_FILE, LastBlock, has_file as has_chain, last_block, read_evidence};
 pub use error::StartError;
+pub(crate) use faucet::{FaucetSettings, Payment};
+pub(crate) use light::{LightFailure, PeerFault};
+pub(crate) use light::{ProvenSlots, fetch_spec};
 pub(crate) use mesh::{Mesh, MeshSetup};
+use registry::Askers;
 pub(crate) use registry::LedgerRegistry;
-pub(crate) use state_sync::{StateSyncError, begin};
+pub(crate) use state_sync::{StateSyncError, begin, begin_from_file};
 
 /// How long an unregistered node waits for the next block, which may register it.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -93,31 +110,48 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let (opened, registry) = open_chain(&config, spec, key.node_id())?;
-        check_ports(&config)?;
-        let setup = MeshSetup { config: &config, spec, key: &key };
+        let founded = || spec.subnets.iter().map(|subnet| subnet.netuid);
+        let slots = (!config.follow).then(|| Arc::new(ProvenSlots::new(founded())));
+        let (opened, registry) = open_chain(&config, spec, (key.node_id(), slots.as_ref()))?;
+        ports::check(&config)?;
+        let setup = MeshSetup { config: &config, spec, key: &key, slots: slots.as_ref() };
         let mesh = Mesh::start(setup, registry.clone(), opened).await?;
         admitted(&config, &mesh, &registry, key.node_id()).await?;
         warn_unless_joined(&config, &registry, key.node_id());
+        warn_unless_paid(&config, &registry, key.node_id());
         let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
-        let router = routing::router(&mesh, client, scope(spec));
+        let router = routing::router(&mesh, client, (!config.sealed).then(|| scope(spec)));
         let is_validator = config.role == Some(spec::Role::Validator);
-        let validator = is_validator.then(|| mesh.validator(setup, router.clone(), texts)).flatten();
+        let validator = match is_validator {
+            true => {
+                let references = ReferenceModels::new(experts::references(&config.references).await?);
+                let material = (texts, references);
+                mesh.validator(setup, router.clone(), material).map_err(StartError::AskedCells)?
+            }
+            false => None,
+        };
+        if config.role == Some(spec::Role::Gateway) {
+            mesh.serve_validators(setup, router.clone(), stop.clone());
+        }
         let http = gateway_config(&config)?;
         let mut metrics = mesh_metrics(&mesh, &router, &serving);
         http.metrics.register(&mut metrics);
         if let Some(validator) = &validator {
             validator.metrics.register(&mut metrics);
         }
-        let service = node_service(setup, &mesh, &serving, metrics, ServiceStart { router, started });
+        let (releaser, released) =
+            Releaser::new(config.release_percent, mesh.network.clone(), registry, mesh.id);
+        let start = ServiceStart { router, releaser, started };
+        let service = node_service(setup, &mesh, &serving, metrics, start);
         let gateway = Gateway::bind(http, Arc::new(service)).await?;
         let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
         let above = TaskTracker::new();
         above.spawn(gateway.run(stop.clone()));
+        above.spawn(released.run(stop.clone()));
         serving.spawn(&above, setup, &mesh, &stop);
         if let Some(validator) = validator {
             above.spawn(validator.run(stop));
@@ -155,6 +189,24 @@ impl Node {
         }
     }
 
+    /// Waits until this node has the newest blocks, for a few seconds at most, or has verified the newest one. Returns the
+    /// age of the last block if that is old then.
+    pub(crate) async fn catch_up(&self) -> Result<Option<Duration>, LightFailure> {
+        if let Some(light) = &self.mesh.light {
+            return light.age_if_old().await;
+        }
+        match &self.mesh.chain {
+            Some(chain) => Ok(chain.handle().catch_up().await),
+            None => Ok(None),
+        }
+    }
+
+    /// Claims tokens for an owner from a node that has a faucet; only for a client without a state.
+    pub(crate) async fn claim_tokens(&self, owner: NodeId) -> Result<Payment, String> {
+        let light = self.mesh.light.as_ref().ok_or("this node has a state of its own")?;
+        faucet::claim(&self.mesh.network, light, owner).await
+    }
+
     /// Waits until `stop` was cancelled and the node has shut down.
     pub async fn wait(mut self) {
         self.above.wait().await;
@@ -174,22 +226,25 @@ struct Serving {
     experts: Arc<ServedExperts>,
     /// None where there are no experts.
     server: Option<Arc<QueryServer>>,
+    /// The port of the server, where the local router is asked to open it.
+    mapped: Option<MappedPort>,
 }
 
 impl Serving {
     /// Connects to the experts of the configuration, and listens for queries to them.
     async fn start(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Self, StartError> {
-        let MeshSetup { config, spec, key } = setup;
+        let MeshSetup { config, spec, key, .. } = setup;
         let (node, mesh) = (key.node_id(), spec.mesh_id());
         let experts = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
         let experts = Arc::new(experts.signing(ReceiptSigner::new(key.clone(), mesh)));
         if experts.iter().next().is_none() {
-            return Ok(Self { experts, server: None });
+            return Ok(Self { experts, server: None, mapped: None });
         }
-        let bind = (config.bind, config.query_port).into();
-        let settings = ServerConfig::new(key.clone(), mesh, bind);
-        let server = QueryServer::start(settings, Arc::new(registry.clone()), experts.clone())?;
-        Ok(Self { experts, server: Some(Arc::new(server)) })
+        let settings = ServerConfig::new(key.clone(), mesh, config.query_bind());
+        let askers = Askers::of(registry.clone(), experts.iter().map(|served| served.netuid));
+        let server = QueryServer::start(settings, Arc::new(askers), experts.clone())?;
+        let mapped = setup.mapped_port(&server);
+        Ok(Self { experts, server: Some(Arc::new(server)), mapped })
     }
 
     /// Advertises the experts, and answers queries that arrive on the swarm's own connections.
@@ -199,18 +254,22 @@ impl Serving {
         if let Some(streams) = streams {
             tasks.spawn(answer_over_swarm(streams, server.clone(), stop.clone()));
         }
-        tasks.spawn(mesh.advertiser(setup, &self.experts, server).run(stop.clone()));
+        if let Some(mapped) = self.mapped.clone() {
+            tasks.spawn(mapped.keep_open(stop.clone()));
+        }
+        let place = setup.place(server, self.mapped.clone());
+        tasks.spawn(mesh.advertiser(setup, &self.experts, place).run(stop.clone()));
     }
 }
 
-/// Opens the chain if the node follows it, and the registry that it fills; without it, that of the genesis.
+/// Opens the chain if the node follows it, and the registry that it fills; without it, that of what is proven.
 fn open_chain(
     config: &NodeConfig,
     spec: &MeshSpec,
-    node: NodeId,
+    (node, slots): (NodeId, Option<&Arc<ProvenSlots>>),
 ) -> Result<(Option<OpenChain>, LedgerRegistry), StartError> {
-    if !config.follow {
-        return Ok((None, LedgerRegistry::of(spec).map_err(OpenError::from)?));
+    if let Some(slots) = slots {
+        return Ok((None, LedgerRegistry::proven(spec, slots.clone()).map_err(OpenError::from)?));
     }
     let opened = OpenChain::open(config, spec, node)?;
     let registry = LedgerRegistry::new(opened.view());
@@ -231,6 +290,7 @@ fn mesh_metrics(mesh: &Mesh, router: &Router, serving: &Serving) -> Registry {
 /// What the HTTP API's service gets to keep when the node starts.
 struct ServiceStart {
     router: Router,
+    releaser: Releaser,
     started: Instant,
 }
 
@@ -240,25 +300,32 @@ fn node_service(
     mesh: &Mesh,
     serving: &Serving,
     metrics: Registry,
-    ServiceStart { router, started }: ServiceStart,
+    ServiceStart { router, releaser, started }: ServiceStart,
 ) -> NodeService {
     NodeService {
         mesh: mesh.id,
         role: setup.config.role,
         started,
         alone: mesh.alone,
+        is_local: setup.spec.mesh.scope == spec::Scope::Local,
+        query: serving.server.as_deref().map(|server| setup.place(server, serving.mapped.clone())),
         network: mesh.network.clone(),
         ledger: LedgerQueries {
             chain: mesh.chain.as_ref().map(Chain::handle),
             anchoring: mesh.anchoring.clone(),
+            light: mesh.light.clone(),
             block_milliseconds: setup.spec.consensus.block_milliseconds,
         },
         router,
+        releaser,
+        auditor: mesh.auditor.clone(),
         catalog: mesh.catalog.clone(),
         directory: mesh.directory.clone(),
+        traffic: mesh.traffic.clone(),
         skew: mesh.skew.clone(),
         metrics,
         experts: serving.experts.clone(),
+        light: mesh.light_server.clone(),
     }
 }
 
@@ -312,12 +379,34 @@ fn warn_unless_joined(config: &NodeConfig, registry: &LedgerRegistry, node: Node
     }
 }
 
-fn check_ports(config: &NodeConfig) -> Result<(), StartError> {
-    ports::udp(config.bind, config.p2p_port)?;
-    ports::tcp(config.bind, config.p2p_port)?;
-    ports::udp(config.bind, config.query_port)?;
-    ports::tcp(config.http_bind, config.http_port)?;
-    Ok(())
+/// Tells a miner whose experts cannot earn in their subnets: it would serve and get nothing, and nothing else would say so.
+fn warn_unless_paid(config: &NodeConfig, registry: &LedgerRegistry, node: NodeId) {
+    let netuids = registry.netuids(&node);
+    let tip = registry.tip();
+    for expert in &config.experts {
+        let Some(netuid) = expert.netuid.map(Netuid).or(netuids.first().copied()) else { continue };
+        let Some(subnet) = tip.state.subnets().get(&netuid) else { continue };
+        let mechanism = subnet.mechanism.as_ref().map(|mechanism| mechanism.name.as_str());
+        if let Some(why) = earns_nothing(&expert.source, mechanism) {
+            tracing::warn!(%netuid, subnet = %subnet.name, "an expert of this miner earns nothing: {why}");
+        }
+    }
+}
+
+/// Why an expert cannot earn under a mechanism, as far as this program knows.
+pub(crate) fn earns_nothing(source: &ExpertSource, mechanism: Option<&str>) -> Option<&'static str> {
+    match (source, mechanism) {
+        (_, None) => Some("the subnet has no mechanism, so that its validators set no tasks"),
+        (ExpertSource::OpenAi { .. }, Some("next-byte")) => Some(
+            "the subnet's tasks ask for the probabilities of the next byte, which a chat server does not give; serve in a \
+             subnet with the mechanism exact-answer or embedding (nervure subnet list), or serve builtin:NAME",
+        ),
+        (ExpertSource::Builtin { .. }, Some("exact-answer" | "embedding" | "preference")) => Some(
+            "the subnet's tasks are for chat or embedding models; serve openai:URL, or in a subnet with the mechanism \
+             next-byte (nervure subnet list)",
+        ),
+        (ExpertSource::OpenAi { .. } | ExpertSource::Builtin { .. }, Some(_)) => None,
+    }
 }
 
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
@@ -326,6 +415,7 @@ fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
         api_keys: config.api_keys()?,
         openai: config.role == Some(spec::Role::Gateway),
         max_budget: config.max_budget,
+        trusted_subnets: config.trusted_subnets.clone(),
         ..GatewayConfig::loopback()
     })
 }
@@ -355,4 +445,25 @@ fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&
 /// The node's display name: the last part of its directory.
 fn name(config: &NodeConfig) -> String {
     config.dir.file_name().map_or_else(|| "node".into(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_server_is_told_that_it_earns_nothing_for_bytes() {
+        let chat = ExpertSource::OpenAi {
+            url: "http://127.0.0.1:1/v1".into(),
+            model: None,
+            key_env: None,
+            concurrency: std::num::NonZeroUsize::MIN,
+        };
+        let bytes = ExpertSource::Builtin { model: "rust".into() };
+        assert!(earns_nothing(&chat, Some("next-byte")).is_some_and(|why| why.contains("exact-answer")));
+        assert!(earns_nothing(&bytes, Some("exact-answer")).is_some());
+        assert_eq!(earns_nothing(&chat, Some("exact-answer")), None);
+        assert_eq!(earns_nothing(&bytes, Some("next-byte")), None);
+        assert!(earns_nothing(&bytes, None).is_some());
+    }
 }

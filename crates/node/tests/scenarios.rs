@@ -4,8 +4,14 @@
 
 #[path = "scenarios/mesh.rs"]
 mod mesh;
+#[path = "scenarios/mock_server.rs"]
+mod mock_server;
 #[path = "scenarios/namespace_network.rs"]
 mod namespace_network;
+#[path = "scenarios/nat_network.rs"]
+mod nat_network;
+#[path = "scenarios/sniffer.rs"]
+mod sniffer;
 #[path = "scenarios/space.rs"]
 mod space;
 #[path = "scenarios/tampering_proxy.rs"]
@@ -13,8 +19,13 @@ mod tampering_proxy;
 #[path = "scenarios/validator_group.rs"]
 mod validator_group;
 
+#[path = "scenarios/alerts.rs"]
+mod alerts;
 #[path = "scenarios/anchor.rs"]
 mod anchor;
+#[cfg(feature = "byte-lm")]
+#[path = "scenarios/audit.rs"]
+mod audit;
 #[path = "scenarios/chain.rs"]
 mod chain;
 #[path = "scenarios/checkpoint.rs"]
@@ -23,12 +34,26 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/doctor.rs"]
+mod doctor;
+#[path = "scenarios/endpoints.rs"]
+mod endpoints;
+#[path = "scenarios/equivocator.rs"]
+mod equivocator;
 #[path = "scenarios/failover.rs"]
 mod failover;
 #[path = "scenarios/faults.rs"]
 mod faults;
 #[path = "scenarios/forged_blocks.rs"]
 mod forged_blocks;
+#[path = "scenarios/hidden_asker.rs"]
+mod hidden_asker;
+#[path = "scenarios/history.rs"]
+mod history;
+#[path = "scenarios/invite.rs"]
+mod invite;
+#[path = "scenarios/keys.rs"]
+mod keys;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/later_subnet.rs"]
@@ -39,29 +64,55 @@ mod lifecycle;
 mod market;
 #[path = "scenarios/mistakes.rs"]
 mod mistakes;
+#[path = "scenarios/nat.rs"]
+mod nat;
 #[path = "scenarios/openai_client.rs"]
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/own_subnet.rs"]
+mod own_subnet;
 #[path = "scenarios/partition.rs"]
 mod partition;
 #[path = "scenarios/pending.rs"]
 mod pending;
+#[path = "scenarios/proposal.rs"]
+mod proposal;
+#[path = "scenarios/question_loop.rs"]
+mod question_loop;
+#[path = "scenarios/questions.rs"]
+mod questions;
+#[path = "scenarios/recover.rs"]
+mod recover;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]
 mod scoring;
+#[path = "scenarios/sealed.rs"]
+mod sealed;
+#[path = "scenarios/second_expert.rs"]
+mod second_expert;
 #[path = "scenarios/seed_subnets.rs"]
 mod seed_subnets;
+#[path = "scenarios/staked_miner.rs"]
+mod staked_miner;
+#[path = "scenarios/stale.rs"]
+mod stale;
 #[path = "scenarios/state_sync.rs"]
 mod state_sync;
+#[path = "scenarios/stranger.rs"]
+mod stranger;
 #[path = "scenarios/together.rs"]
 mod together;
 #[path = "scenarios/unreachable.rs"]
 mod unreachable;
+#[path = "scenarios/upgrade.rs"]
+mod upgrade;
 #[path = "scenarios/upstream.rs"]
 mod upstream;
 #[path = "scenarios/vanishing_client.rs"]
 mod vanishing_client;
+#[path = "scenarios/visitor.rs"]
+mod visitor;
 #[path = "scenarios/yuma.rs"]
 mod yuma;

@@ -92,3 +92,55 @@ impl RegisterArgs {
         signer.send(call, global).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use nervure_anchor::{AnchorKey, ProofOfPossession};
+    use nervure_ledger::{
+        block::BlockContext,
+        spec::MeshSpec,
+        state::LedgerState,
+        transaction::{Call, Checked, RegisterAnchorKey, Transaction},
+    };
+    use nervure_primitives::{Amount, BlockHeight, NodeKey};
+
+    use crate::cli::wallet::finality::effect_line;
+
+    /// What `nervure anchor register --dry-run` prints for a validator of a public mesh, which owns itself.
+    fn anchor_key_of_a_validator() -> String {
+        let (node, anchor) = (NodeKey::from_seed(&[7; 32]), AnchorKey::from_secret(&[9; 32]).unwrap());
+        let (id, tokens) = (node.node_id(), |tokens| Amount::from_tokens(tokens).unwrap());
+        let spec =
+            MeshSpec::public("documents").with_validator(id, tokens(1_000)).with_account(id, tokens(1));
+        let state = LedgerState::genesis(&spec).unwrap();
+        let possession = ProofOfPossession::prove(&anchor, &id, &state.mesh());
+        let call = Call::RegisterAnchorKey(RegisterAnchorKey { address: anchor.address(), possession });
+        // Free, as the command signs it for a validator.
+        let (fee, tip, expiry) = (Amount::ZERO, Amount::ZERO, BlockHeight(10));
+        let sealed = Transaction { nonce: 0, fee, tip, expiry, call }.seal(&node, &state.mesh()).unwrap();
+        let checked = Checked::new(&sealed, &state.mesh());
+        let tried = state.try_transaction(&BlockContext::default(), &checked).unwrap();
+        effect_line(&tried.outcome, tried.paid, fee)
+    }
+
+    /// The sentence in the document is the one that the program makes.
+    #[test]
+    fn the_document_shows_what_a_dry_run_prints() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ledger.md");
+        let page = fs::read_to_string(&path).unwrap();
+        let command = "$ nervure anchor register --dry-run\n";
+        let (before, rest) = page.split_once(command).unwrap();
+        let (_, after) = rest.split_once('\n').unwrap();
+        let wanted = format!("{before}{command}{}\n{after}", anchor_key_of_a_validator());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, &wanted).unwrap();
+        }
+        let update = "UPDATE_DOCS=1 cargo test -p nervure --lib the_document_shows_what_a_dry_run_prints";
+        assert!(
+            page == wanted || std::env::var_os("UPDATE_DOCS").is_some(),
+            "docs/ledger.md is stale\nrun: {update}"
+        );
+    }
+}

@@ -13,7 +13,7 @@ use nervure_api::{
     AskBody, AskLine, AskLines, ClientError, ParticipantView, QueryTarget, QueryTerms, Strategy, TakeoverView,
 };
 use nervure_light::TrustedBlock;
-use nervure_primitives::{Amount, BlockHeight, Capability, Escaped, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Capability, Escaped, Hash, Netuid, NodeId};
 use nervure_protocol::{ChatMessage, ExpertRequest, Receipt, Role, Sampling};
 use nervure_subnet::Policy;
 
@@ -21,7 +21,7 @@ use super::{
     Global,
     access::{Access, Session},
     certify::certify,
-    explain, output, trust,
+    explain, output,
     verify::Witness,
 };
 
@@ -80,9 +80,10 @@ pub(crate) struct AskArgs {
     /// How experts are ranked: balanced, fastest, cheapest or trusted
     #[arg(long, value_name = "POLICY", default_value = "balanced")]
     policy: Policy,
-    /// Only experts of this subnet; without -c or -m, of any text capability
-    #[arg(long, value_name = "NETUID")]
-    subnet: Option<u16>,
+    /// Trust this subnet: only its experts are asked, and what its validators found counts in full, whatever stake
+    /// stands behind it; can be given several times. Without -c or -m, any text capability
+    #[arg(long = "subnet", value_name = "NETUID")]
+    subnets: Vec<u16>,
     /// Only experts that pass this filter, such as 'context >= 4096 and price <= 5'
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
@@ -99,6 +100,10 @@ pub(crate) struct AskArgs {
     /// the block whose incentives were used to select it
     #[arg(long)]
     verify: bool,
+    /// Show the question and the answer to one validator, which repeats the answer and lowers the expert's score if it is
+    /// not of the model that the expert names
+    #[arg(long)]
+    release: bool,
     /// Trust this block instead of the genesis (with --verify)
     #[arg(long, value_name = "HEIGHT:BLOCK", requires = "verify")]
     trust: Option<TrustedBlock>,
@@ -109,7 +114,7 @@ pub(crate) struct AskArgs {
 impl AskArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let body = self.body()?;
+        let body = self.body(Hash::from_bytes(rand::random()))?;
         let session = self.access.open(global).await?;
         let answered = self.ask(&session, &body, global).await;
         session.close().await;
@@ -119,7 +124,9 @@ impl AskArgs {
     async fn ask(&self, session: &Session, body: &AskBody, global: &Global) -> anyhow::Result<()> {
         let lines = session.node.client().ask(body).await?;
         let signs = self.verify && !self.made_by_several();
-        let witness = signs.then(|| Witness::new(session.node.mesh(), &body.request)).transpose()?;
+        let nonce = body.terms.nonce.filter(|_| signs);
+        let witness =
+            nonce.map(|nonce| Witness::new(session.node.mesh(), &body.request, nonce)).transpose()?;
         let selection = self.print(lines, witness, global).await?;
         match self.verify {
             true => self.certify(session, selection, global).await,
@@ -132,18 +139,11 @@ impl AskArgs {
         if self.made_by_several() {
             output::note("no single expert signed for the answer: several made it together");
         }
-        if selection.after == BlockHeight(0) {
-            output::note(match session.is_ephemeral() {
-                true => {
-                    "not certified: with --mesh the chain is not followed, so no incentive was used; ask a running node"
-                }
-                false => {
-                    "not certified: the expert was selected before the first block, so no incentive was used"
-                }
-            });
-            return Ok(());
-        }
-        let mut light = trust::begin(session.node.client().clone(), self.trust, global).await?;
+        anyhow::ensure!(
+            selection.after > BlockHeight(0),
+            "NOT certified: the expert was selected before the first block, so no incentive was used\nask again"
+        );
+        let mut light = session.verifier(self.trust, global).await?;
         let certified =
             certify(&mut light, selection.after, &selection.experts).await.context("NOT certified")?;
         match global.json {
@@ -173,7 +173,7 @@ impl AskArgs {
         let mut selection = Selection::default();
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
-                witness.record(&line)?;
+                witness.record(&line);
             }
             selection.record(&line);
             printer.print(line)?;
@@ -186,7 +186,8 @@ impl AskArgs {
         Ok(selection)
     }
 
-    fn body(&self) -> anyhow::Result<AskBody> {
+    /// The question. Receipts cover `nonce`, so that the node cannot show an old answer with its receipt.
+    fn body(&self, nonce: Hash) -> anyhow::Result<AskBody> {
         Ok(AskBody {
             target: self.target()?,
             request: self.request()?,
@@ -194,9 +195,13 @@ impl AskArgs {
                 strategy: Some(self.strategy),
                 policy: Some(self.policy),
                 budget: self.budget.map(|amount| amount.to_string()),
-                filter: self.filter(),
+                filter: self.filter.clone(),
+                subnets: (!self.subnets.is_empty())
+                    .then(|| self.subnets.iter().copied().map(Netuid).collect()),
                 deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),
                 explain: None,
+                nonce: Some(nonce),
+                release: self.release.then_some(true),
             },
             explain: self.explain,
             receipt: self.verify,
@@ -207,18 +212,9 @@ impl AskArgs {
         Ok(match (&self.model, &self.capability) {
             (Some(model), _) => QueryTarget::Model(model.clone()),
             (None, Some(capability)) => QueryTarget::Capability(capability.clone()),
-            (None, None) if self.subnet.is_some() => QueryTarget::Capability(Capability::new(ANY_TEXT)?),
+            (None, None) if !self.subnets.is_empty() => QueryTarget::Capability(Capability::new(ANY_TEXT)?),
             (None, None) => QueryTarget::Capability(Capability::new(DEFAULT_CAPABILITY)?),
         })
-    }
-
-    /// The filter, with the subnet in it.
-    fn filter(&self) -> Option<String> {
-        match (self.subnet, &self.filter) {
-            (None, filter) => filter.clone(),
-            (Some(netuid), None) => Some(format!("netuid = {netuid}")),
-            (Some(netuid), Some(filter)) => Some(format!("netuid = {netuid} and ({filter})")),
-        }
     }
 
     fn request(&self) -> anyhow::Result<ExpertRequest> {
@@ -338,8 +334,11 @@ fn verified(receipt: &Receipt, from: u64) -> String {
             format!("the part after byte {from} of this answer; the expert that began it signed nothing")
         }
     };
-    let Receipt { miner, took_ms, .. } = receipt;
-    format!("verified: {miner} signed for this question and {part} ({took_ms} ms by its clock)")
+    let Receipt { miner, took_ms, model, identity, .. } = receipt;
+    format!(
+        "verified: {miner} signed for this question and {part} ({took_ms} ms by its clock)\n\
+         it says that the model is {model}, {identity}"
+    )
 }
 
 /// The experts that were selected, and the block whose incentives were used.

@@ -83,6 +83,12 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
         time: u64,
     },
+    /// Starts a testnet, floods its miner with strangers, and counts what a validator, a gateway and a stranger get of it
+    Flood {
+        /// Seconds without the flood, and seconds with it
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+        time: u64,
+    },
     /// Runs a server process of a measurement
     #[command(hide = true)]
     Serve { kind: ServerKind },
@@ -118,6 +124,10 @@ impl BenchCommand {
             Self::Gateway { rounds, time } => {
                 let time = Duration::from_millis(time);
                 tables::gateway(&nervure_bench::gateway(rounds.into(), time, output::note).await?, global)
+            }
+            Self::Flood { time } => {
+                let time = Duration::from_secs(time);
+                tables::flood(&nervure_bench::flood(time, output::note).await?, global)
             }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || nervure_bench::serve(kind)).await?,
         }

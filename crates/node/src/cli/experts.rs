@@ -3,7 +3,7 @@
 use nervure_api::{Client, ExpertPage, ExpertSearch, ExpertView};
 use nervure_primitives::{Amount, Capability, Netuid};
 
-use super::{Global, access::Access, output};
+use super::{Global, access::Access, explain, output};
 
 /// Records per request: the largest page that a node gives.
 const MAX_PAGE_RECORDS: usize = 500;
@@ -105,18 +105,27 @@ fn show(expert: &ExpertView) -> anyhow::Result<()> {
         ("subnet", expert.netuid.to_string()),
         ("capability", expert.capability.to_string()),
         ("model", expert.model.clone()),
+        ("identity", expert.identity.to_string()),
         ("context", format!("{} tokens", expert.context)),
         ("output", format!("at most {} tokens", expert.max_output)),
         ("tokens", if expert.byte_level { "bytes" } else { "the model's" }.into()),
         ("price", format!("{} per 1,000 tokens", price(expert.price))),
         ("load", format!("{} %", expert.load)),
         ("latency", expert.latency_ms.map_or_else(|| "not asked yet".into(), |ms| format!("{ms} ms"))),
+        ("trust", trust(expert)),
         ("expires in", format!("{} s", expert.expires_in_ms / 1000)),
     ];
     for (name, value) in fields {
         output::line(&format!("{name:<11} {value}"))?;
     }
     output::line("")
+}
+
+/// The trust in an expert, in words.
+fn trust(expert: &ExpertView) -> String {
+    let Some(figures) = &expert.trust else { return "unknown".into() };
+    let [trust, tested, earned, backing] = explain::trust_cells(figures);
+    format!("{trust}: tested {tested}, its neuron earned {earned}, backing of its subnet {backing}")
 }
 
 impl FindArgs {
@@ -126,7 +135,7 @@ impl FindArgs {
             return output::json(&found);
         }
         output::table(
-            &["capability", "model", "context", "price/1k", "load", "latency", "node", "expert"],
+            &["capability", "model", "context", "price/1k", "load", "latency", "trust", "node", "expert"],
             found.experts.iter().map(row),
         )?;
         let more = if found.next.is_some() { "; there are more: raise --limit" } else { "" };
@@ -166,7 +175,7 @@ impl FindArgs {
     }
 }
 
-fn row(expert: &ExpertView) -> [String; 8] {
+fn row(expert: &ExpertView) -> [String; 9] {
     [
         expert.capability.to_string(),
         expert.model.clone(),
@@ -174,6 +183,7 @@ fn row(expert: &ExpertView) -> [String; 8] {
         price(expert.price),
         format!("{} %", expert.load),
         expert.latency_ms.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
+        expert.trust.map_or_else(|| "-".into(), |figures| explain::trust_cells(&figures)[0].clone()),
         expert.node.short(),
         expert.expert.clone(),
     ]

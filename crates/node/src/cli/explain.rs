@@ -3,6 +3,7 @@
 use comfy_table::{Table, presets};
 use nervure_api::{ExpertView, ParticipantView, RouteView, TakeoverView};
 use nervure_primitives::Escaped;
+use nervure_subnet::TrustFigures;
 use serde_json::Value;
 
 /// Maximum number of candidates in the table; the JSON has all of them.
@@ -30,32 +31,9 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     let detail = route.detail.as_ref().unwrap_or(&Value::Null);
     let choices = list(detail, "choices");
     if !choices.is_empty() {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
-        table.set_header([
-            "",
-            "expert",
-            "node",
-            "cost",
-            "= latency",
-            "+ load",
-            "+ in flight",
-            "+ failures",
-            "+ price",
-            "+ distrust",
-            "",
-        ]);
-        for (rank, choice) in choices.iter().take(MAX_SHOWN).enumerate() {
-            let (name, node) = of(choice);
-            let terms = ["cost", "latency", "load", "in_flight", "failures", "price", "distrust"]
-                .map(|term| number(choice, term));
-            let note = choice["note"].as_str().filter(|note| *note != "none").unwrap_or_default();
-            let note = Escaped::line(&note.replace('_', " ")).to_string();
-            let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms).chain([note]);
-            table.add_row(row);
-        }
-        text += &table.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
-        text += "costs in milliseconds; the lowest is asked first\n";
+        text += &costs(choices);
+        text += "costs in milliseconds; the lowest is asked first. trust: tested (by so many tasks) and earned, times the \
+                 backing of its subnet\n";
     }
     for filtered in list(detail, "filtered").iter().take(MAX_SHOWN) {
         let (name, node) = of(filtered);
@@ -63,6 +41,41 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         text += &format!("left out: {name} on {node}: {}\n", Escaped::line(&reason));
     }
     text
+}
+
+/// The candidates in the order in which they are asked, with the terms of their costs.
+fn costs(choices: &[Value]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header([
+        "",
+        "expert",
+        "node",
+        "cost",
+        "= latency",
+        "+ load",
+        "+ in flight",
+        "+ failures",
+        "+ price",
+        "+ distrust",
+        "trust",
+        "tested",
+        "earned",
+        "backing",
+        "",
+    ]);
+    for (rank, choice) in choices.iter().take(MAX_SHOWN).enumerate() {
+        let (name, node) = of(choice);
+        let terms = ["cost", "latency", "load", "in_flight", "failures", "price", "distrust"]
+            .map(|term| number(choice, term));
+        let note = choice["note"].as_str().filter(|note| *note != "none").unwrap_or_default();
+        let note = Escaped::line(&note.replace('_', " ")).to_string();
+        let trust = serde_json::from_value(choice["trust"].clone()).unwrap_or_default();
+        let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms);
+        let row = row.chain(trust_cells(&trust)).chain([note]);
+        table.add_row(row);
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// One failover, in one line.
@@ -92,6 +105,20 @@ pub(crate) fn participants(when: &str, participants: &[ParticipantView]) -> Stri
         format!("  {} on {}: {share:.1} %{vote}{bytes}{left}", Escaped::line(expert), node.short())
     });
     std::iter::once(format!("{when}:")).chain(each).collect::<Vec<_>>().join("\n")
+}
+
+/// The trust in an expert, the median of its live scores with the tasks behind it, its neuron's incentive, and the factor
+/// of its subnet.
+pub(crate) fn trust_cells(trust: &TrustFigures) -> [String; 4] {
+    let part = |milli: u16| format!("{}.{:03}", milli / 1_000, milli % 1_000);
+    let none = || "-".to_owned();
+    let tested = trust.live_score_milli.map(|score| format!("{} ({})", part(score), trust.tasks));
+    [
+        part(trust.quality_milli),
+        tested.unwrap_or_else(none),
+        trust.incentive_milli.map_or_else(none, part),
+        part(trust.backing_milli),
+    ]
 }
 
 fn list<'a>(detail: &'a Value, name: &str) -> &'a [Value] {

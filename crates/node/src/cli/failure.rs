@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use nervure_api::{ClientError, SourceError};
 use nervure_ledger::upgrade::UnknownVersion;
-use nervure_light::{GenesisError, LightClientError, VerifyError};
+use nervure_light::{GenesisError, LightClientError, VerifierError, VerifyError};
 #[cfg(feature = "mock-server")]
 use nervure_mock_server::MockServerError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
@@ -12,7 +12,7 @@ use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 use super::{output, trust::LightError};
 use crate::{
     local::LocalNodeError,
-    runtime::{StartError, StateSyncError},
+    runtime::{LightFailure, PeerFault, StartError, StateSyncError},
 };
 
 /// Exit code if something does not verify.
@@ -27,6 +27,21 @@ const RECENT_HINT: &str = "name a recent block of a source that you trust: --tru
 
 /// The next step after a proof that does not verify.
 const DISTRUST_HINT: &str = "do not trust this node: ask another one with --from IP:PORT";
+
+/// Something that was to be verified does not hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub(crate) struct Unverified {
+    what: &'static str,
+    why: String,
+}
+
+impl Unverified {
+    /// What does not hold, and why.
+    pub(crate) fn new(what: &'static str, why: &dyn std::fmt::Display) -> Self {
+        Self { what, why: why.to_string() }
+    }
+}
 
 /// Prints `error` and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -95,7 +110,31 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let hint = "compare the block with a source that you trust, try again, or omit --checkpoint to replay the history";
         return Some(hint.to_owned());
     }
+    if let Some(failure) = error.downcast_ref::<LightFailure>() {
+        return Some(failure_hint(failure).to_owned());
+    }
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
+}
+
+/// The next step after a client without a state has no answer.
+fn failure_hint(failure: &LightFailure) -> &'static str {
+    match failure {
+        LightFailure::NoPeer => {
+            "check that this machine reaches the internet, and that the bootstrap addresses in the mesh spec are those of \
+             running nodes: nervure mesh show SPEC"
+        }
+        LightFailure::OtherMesh(_) => {
+            "compare the mesh id with that of others (nervure mesh show SPEC), and get their spec"
+        }
+        LightFailure::NoBlock => "wait for the first block",
+        LightFailure::Unverified { error, .. } => match &**error {
+            VerifierError::Verify(error) => verify_hint(error),
+            VerifierError::Source(_) | VerifierError::Genesis(_) => {
+                "try again; if it stays, compare the mesh spec with one from a source that you trust"
+            }
+        },
+        LightFailure::Records(_) | LightFailure::NotFound(_) => "try again: other peers are asked",
+    }
 }
 
 /// The next step after a light client had no result, other than after a failed request.
@@ -118,6 +157,7 @@ fn verify_hint(error: &VerifyError) -> &'static str {
         | VerifyError::Score(_)
         | VerifyError::Fact { .. }
         | VerifyError::NoSlot { .. }
+        | VerifyError::Missing { .. }
         | VerifyError::Unreadable { .. }
         | VerifyError::OtherBlock { .. }
         | VerifyError::OtherAnchored { .. }
@@ -202,6 +242,16 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             LightError::Verify(_) | LightError::Source(_) => UNVERIFIED_EXIT,
         };
     }
+    if error.downcast_ref::<Unverified>().is_some() {
+        return UNVERIFIED_EXIT;
+    }
+    if let Some(LightFailure::Unverified { error, .. }) = error.downcast_ref::<LightFailure>() {
+        return match &**error {
+            VerifierError::Verify(error) if error.is_honest() => 1,
+            VerifierError::Verify(_) | VerifierError::Source(PeerFault::Malformed) => UNVERIFIED_EXIT,
+            VerifierError::Source(_) | VerifierError::Genesis(_) => 1,
+        };
+    }
     #[cfg(feature = "mock-server")]
     if error.downcast_ref::<MockServerError>().is_some_and(MockServerError::port_in_use) {
         return PORT_IN_USE_EXIT;
@@ -222,8 +272,8 @@ mod tests {
 
     #[test]
     fn a_proof_that_does_not_decode_is_as_bad_as_a_false_one() {
-        let http = ([127, 0, 0, 1], 1).into();
-        let invalid = || ClientError::InvalidResponse { http, what: "not base64".into() };
+        let http: nervure_api::Endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
+        let invalid = || ClientError::InvalidResponse { http: http.clone(), what: "not base64".into() };
         let proof = anyhow::Error::from(LightError::Source(invalid().into()));
         assert_eq!((exit_code(&proof), hint(&proof)), (UNVERIFIED_EXIT, Some(DISTRUST_HINT.to_owned())));
         let other = anyhow::Error::from(invalid());

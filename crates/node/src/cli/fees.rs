@@ -2,7 +2,7 @@
 
 use nervure_api::FeesView;
 use nervure_ledger::{
-    economics::base_fee::{BaseFee, WEIGHT_UNIT},
+    economics::base_fee::{BaseFee, cost_of},
     transaction::{Call, Transaction},
 };
 use nervure_primitives::Amount;
@@ -46,8 +46,7 @@ impl FeeArgs {
     pub(crate) fn price(&self, call: &Call, fees: FeesView) -> Price {
         let weight = Transaction::greatest_weight(call);
         let rate = fees.tip.saturating_add(fees.tip.saturating_mul(TIP_MARGIN_PERCENT).div_ceil(100));
-        let going = (u128::from(rate) * u128::from(weight)).div_ceil(u128::from(WEIGHT_UNIT));
-        let tip = self.tip.unwrap_or(Amount::from_base_units(u64::try_from(going).unwrap_or(u64::MAX)));
+        let tip = self.tip.unwrap_or(Amount::from_base_units(cost_of(weight, rate)));
         let base = BaseFee(fees.base_fee).after_full_blocks(HEADROOM_BLOCKS).cost(weight);
         let fee = self.fee.unwrap_or(Amount::from_base_units(base.saturating_add(tip.base_units())));
         Price { fee, tip }
@@ -63,7 +62,8 @@ mod tests {
 
     #[test]
     fn the_default_is_enough_for_six_full_blocks_and_for_the_going_tip() {
-        let call = Call::Transfer(Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::ZERO });
+        let call =
+            Call::Transfer(Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::ZERO, memo: None });
         let weight = Transaction::greatest_weight(&call);
         let price = |args: FeeArgs, tip| args.price(&call, FeesView { base_fee: 1_000, tip });
         let units = Amount::base_units;

@@ -1,7 +1,10 @@
 //! `nervure join`: joins a mesh as a node.
 
+mod model_servers;
+mod wizard;
+
 use std::{
-    io::Read,
+    io::{IsTerminal, Read},
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -9,20 +12,30 @@ use std::{
 use anyhow::Context;
 use nervure_ledger::spec::MeshSpec;
 use nervure_primitives::{
-    NodeKey,
+    Amount, NodeId, NodeKey,
     durable::{self, Access},
     key_file,
 };
+use nervure_protocol::invite::SignedInvite;
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, key, mesh, output, trust::MESH_FILE};
+use super::{
+    Global, invite, key,
+    mesh::{self, describe::MeshInfo},
+    output,
+    trust::MESH_FILE,
+};
 use crate::{
-    config::{NodeConfig, Preset, Settings},
-    runtime::{self, Node},
+    config::{Beginning, NodeConfig, Preset, Settings},
+    runtime::{self, FaucetSettings, Node},
 };
 
+/// What a faucet pays, and the work for it: some seconds of a machine.
+const FAUCET_AMOUNT: Amount = Amount::from_base_units(10_000_000_000);
+const FAUCET_BITS: u8 = 22;
+
 /// Name of the config file in a node's directory.
-const CONFIG_FILE: &str = "node.toml";
+pub(super) const CONFIG_FILE: &str = "node.toml";
 
 /// Joins a mesh as a node and runs until it is stopped
 #[derive(Debug, clap::Args)]
@@ -32,14 +45,18 @@ Settings come from these flags, then from node.toml in the node's directory
 or api_keys in node.toml; logging from NERVURE_LOG (info, debug, ...) and
 NERVURE_LOG_FORMAT (text, json).
 
+On a terminal, and where neither a flag nor node.toml names a role or an expert,
+the command asks what the node is to do; --role none starts without questions.
+
 Examples:
+  nervure join nervure:MFRGG…                              with an invite
   nervure join mesh.toml --role miner --expert builtin:rust
   nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:8000/v1
   nervure join mesh.toml --role gateway --http-port 8080
   nervure join mesh.toml                                   without a role: for queries")]
 pub(crate) struct JoinArgs {
-    /// The mesh spec: a file or a URL
-    mesh: String,
+    /// An invite (from nervure invite), or the mesh spec: a file or a URL [default: mesh.toml in the node's directory]
+    mesh: Option<String>,
     #[command(flatten)]
     settings: Settings,
     /// The config file [default: node.toml in the node's directory]
@@ -48,6 +65,10 @@ pub(crate) struct JoinArgs {
     /// Start although consensus.wal is damaged, and sign nothing that its lost part may contradict. Use it once
     #[arg(long)]
     accept_damaged_log: bool,
+    /// The last certified state of the mesh that a recovered mesh continues (from nervure mesh recover). Without it, the
+    /// state is fetched from other nodes
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
+    state: Option<PathBuf>,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -63,21 +84,28 @@ impl JoinArgs {
     }
 
     /// Runs the command.
-    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, global: &Global) -> anyhow::Result<()> {
         super::logging::start()?;
         let dir = global.own_node_dir()?;
-        let spec = mesh::read(&self.mesh).await?;
+        let (spec, invite) = self.spec(&dir).await?;
         let key = own_key(&dir)?;
         keep_spec(&dir, &spec)?;
+        if let Some(invite) = &invite {
+            invite::keep_voucher(&dir, invite)?;
+        }
+        self.ask_user((&spec, key.node_id()), &dir).await?;
         let stop = CancellationToken::new();
         super::signal::stop_on_signal(stop.clone())?;
         if self.stop_with_stdin {
             stop_with_stdin(stop.clone());
         }
         let preset = Preset::of(&spec);
-        let accept_damaged_log = self.accept_damaged_log;
+        let (accept_damaged_log, state) = (self.accept_damaged_log, self.state.clone());
         let mut config = self.resolve(dir, preset)?;
         config.accept_damaged_log = accept_damaged_log;
+        if let Some(state) = state {
+            begin_from_file(&config, &spec, &state)?;
+        }
         sync_state(&mut config, &spec, &key).await?;
         let name = spec.mesh.name.clone();
         let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop.clone()).await?;
@@ -97,23 +125,101 @@ impl JoinArgs {
         outdated.map_or(Ok(()), |unknown| Err(unknown.into()))
     }
 
+    /// The spec of the mesh, and the invite that led there. An invited user sees what the mesh is.
+    async fn spec(&self, dir: &Path) -> anyhow::Result<(MeshSpec, Option<SignedInvite>)> {
+        let Some(named) = &self.mesh else {
+            let kept = dir.join(MESH_FILE);
+            anyhow::ensure!(
+                kept.is_file(),
+                "no mesh is named, and there is no {} in {}\nname one: nervure join INVITE, or nervure join SPEC",
+                MESH_FILE,
+                dir.display()
+            );
+            return Ok((mesh::read(&kept.to_string_lossy()).await?, None));
+        };
+        if !SignedInvite::is_link(named) {
+            return Ok((mesh::read(named).await?, None));
+        }
+        let (spec, signed) = invite::accept(named).await?;
+        output::note(&format!("invited by {}, to a mesh whose spec has the id in the invite:", signed.by()));
+        MeshInfo::of(&spec).lines().iter().for_each(|line| output::note(line));
+        Ok((spec, Some(signed)))
+    }
+
     /// The settings in the config file.
     fn config_file(&self, dir: &Path) -> anyhow::Result<Settings> {
-        let path = self.config.clone().unwrap_or_else(|| dir.join(CONFIG_FILE));
-        Settings::read(&path, self.config.is_some())
+        Settings::read(&self.config_path(dir), self.config.is_some())
+    }
+
+    fn config_path(&self, dir: &Path) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| dir.join(CONFIG_FILE))
+    }
+
+    /// Asks the user at the terminal, if there is one, what neither a flag nor the config file says. The answers go into the
+    /// flags, and into the config file if there is none.
+    async fn ask_user(&mut self, mesh: (&MeshSpec, NodeId), dir: &Path) -> anyhow::Result<()> {
+        let has_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !has_terminal || self.stop_with_stdin || self.says_what_to_do(&self.config_file(dir)?) {
+            return Ok(());
+        }
+        let servers = model_servers::find().await;
+        let answers = wizard::ask(&mut wizard::Terminal, mesh, &servers)?;
+        answers.apply(&mut self.settings)?;
+        let (path, text) = (self.config_path(dir), answers.to_toml()?);
+        if path.exists() {
+            output::note(&format!("to be asked no more, add this to {}:\n{text}", path.display()));
+            return Ok(());
+        }
+        durable::replace(&path, text.as_bytes(), Access::Default)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        output::note(&format!("written to {}", path.display()));
+        Ok(())
+    }
+
+    /// Whether flags or file name a role or an expert.
+    fn says_what_to_do(&self, file: &Settings) -> bool {
+        [&self.settings, file].iter().any(|settings| settings.role.is_some() || !settings.experts.is_empty())
     }
 
     fn resolve(self, dir: PathBuf, preset: Preset) -> anyhow::Result<NodeConfig> {
         let file = self.config_file(&dir)?;
         let api_key = std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty());
         let flags = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
-        Ok(NodeConfig::resolve(dir, flags, file, preset))
+        let faucet = faucet(&flags, &file)?;
+        let mut config = NodeConfig::resolve(dir, flags, file, preset);
+        config.faucet = faucet;
+        Ok(config)
     }
 }
 
-/// Fetches the state of a recent block, if the operator wants that and there is no chain yet.
+/// The faucet that the settings name, with its key.
+fn faucet(flags: &Settings, file: &Settings) -> anyhow::Result<Option<FaucetSettings>> {
+    let Some(path) = flags.faucet.as_ref().or(file.faucet.as_ref()) else { return Ok(None) };
+    let key = key_file::read(path, key::passphrase().as_ref()).context("the key of the faucet")?;
+    let amount = flags.faucet_amount.or(file.faucet_amount).unwrap_or(FAUCET_AMOUNT);
+    let bits = flags.faucet_bits.or(file.faucet_bits).unwrap_or(FAUCET_BITS);
+    Ok(Some(FaucetSettings { key, amount, bits }))
+}
+
+/// Begins a recovered mesh with the state that it continues, unless there is a chain.
+fn begin_from_file(config: &NodeConfig, spec: &MeshSpec, state: &Path) -> anyhow::Result<()> {
+    let begun = runtime::begin_from_file(config, spec, state)
+        .with_context(|| format!("cannot begin with the state in {}", state.display()))?;
+    output::note(&match begun {
+        Some(height) => {
+            format!("begins with the state of block {height}, which is the one that the spec continues")
+        }
+        None => "there is a chain here already: it is continued, and the state is not needed".into(),
+    });
+    Ok(())
+}
+
+/// Fetches the state of a recent block, if the operator wants that, or the mesh has no other beginning, and there is no
+/// chain yet.
 async fn sync_state(config: &mut NodeConfig, spec: &MeshSpec, key: &NodeKey) -> anyhow::Result<()> {
-    let Some(checkpoint) = config.beginning.take() else { return Ok(()) };
+    let beginning = config.beginning.take();
+    let fetches = spec.recovered.is_some() && !runtime::has_chain(config);
+    let Some(checkpoint) = beginning.or(fetches.then_some(Beginning::Genesis)) else { return Ok(()) };
     match runtime::begin(config, spec, key, checkpoint).await? {
         Some(height) => output::note(&format!("begins with the state of block {height}, which is verified")),
         None => {
@@ -167,6 +273,17 @@ mod tests {
         global: Global,
         #[command(flatten)]
         join: JoinArgs,
+    }
+
+    #[test]
+    fn a_role_or_an_expert_in_flags_or_file_leaves_nothing_to_ask() {
+        let says = |arguments: &[&str], file: &str| {
+            let all = ["join", "mesh.toml"].into_iter().chain(arguments.iter().copied());
+            TestCommand::parse_from(all).join.says_what_to_do(&Settings::parse(file).unwrap())
+        };
+        assert!(says(&["--role", "none"], "") && says(&["--expert", "builtin:rust"], ""));
+        assert!(says(&[], "role = \"gateway\""));
+        assert!(!says(&["--query-port", "7"], "p2p_port = 8"));
     }
 
     #[test]

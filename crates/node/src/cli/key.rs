@@ -33,6 +33,7 @@ pub(crate) enum KeyCommand {
     },
     Register(ledger::RegisterArgs),
     Swap(ledger::SwapArgs),
+    Deregister(ledger::DeregisterArgs),
 }
 
 #[derive(Serialize)]
@@ -48,6 +49,7 @@ impl KeyCommand {
         let (path, key) = match self {
             Self::Register(args) => return args.run(global).await,
             Self::Swap(args) => return args.run(global).await,
+            Self::Deregister(args) => return args.run(global).await,
             Self::New { out } => {
                 let path = out.map_or_else(default, Ok)?;
                 let key = create(&path)?;

@@ -9,8 +9,11 @@ use anyhow::Context;
 use nervure_primitives::Escaped;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// The filter if `NERVURE_LOG` is not set: information of our own crates, warnings of dependencies.
-const DEFAULT_FILTER: &str = "warn,nervure=info,nervure_p2p=info,nervure_experts=info";
+/// The filter if `NERVURE_LOG` is not set: information of our own crates, warnings of dependencies. Some libraries warn twice a
+/// minute about probes and packets that fail in every network; `nervure doctor` says what follows from it. Gossipsub warns
+/// when two nodes publish the same transaction, which they do on purpose.
+const DEFAULT_FILTER: &str = "warn,nervure=info,nervure_p2p=info,nervure_experts=info,libp2p_autonat=error,\
+                              libp2p_gossipsub=error,libp2p_kad=error,libp2p_upnp=error,igd_next=error,quinn=error,quinn_proto=error,quinn_udp=error";
 
 /// Starts logging.
 pub(crate) fn start() -> anyhow::Result<()> {
@@ -90,6 +93,31 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(reason = %HOSTILE, "closed {HOSTILE}");
         });
+    }
+
+    /// What the filter lets through of a warning of a library.
+    fn warned(filter: &str) -> bool {
+        let out = Shared::default();
+        let writer = out.clone();
+        let filter = EnvFilter::new(filter);
+        let subscriber = fmt().with_env_filter(filter).with_writer(move || EscapedLog::Text(writer.clone()));
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            tracing::warn!(target: "quinn_udp", "sendmsg error: network is unreachable");
+            tracing::warn!(target: "libp2p_autonat::v2::client", "a probe failed");
+        });
+        !out.text().is_empty()
+    }
+
+    #[test]
+    fn probes_and_packets_that_fail_are_no_news() {
+        assert!(!warned(DEFAULT_FILTER));
+        assert!(warned("warn,nervure=info"), "without the filter they are");
+        let out = Shared::default();
+        let writer = out.clone();
+        let subscriber = fmt().with_env_filter(EnvFilter::new(DEFAULT_FILTER));
+        let subscriber = subscriber.with_writer(move || EscapedLog::Text(writer.clone())).finish();
+        tracing::subscriber::with_default(subscriber, || tracing::warn!(target: "libp2p_swarm", "news"));
+        assert!(out.text().contains("news"), "other warnings stay");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `nervure mesh`: mesh specs, the files that define a mesh.
 
+pub(super) mod describe;
+mod recover;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,15 +10,13 @@ use std::{
 };
 
 use anyhow::Context;
-use nervure_ledger::spec::{MAX_SPEC_LEN, MeshSpec, Role};
-use nervure_primitives::{
-    MeshId,
-    durable::{self, Access},
-};
-use serde::Serialize;
+use nervure_ledger::spec::{MAX_SPEC_LEN, MeshSpec};
+use nervure_primitives::durable::{self, Access};
 
 use super::{Global, output};
 use crate::runtime::clock;
+use describe::MeshInfo;
+use recover::RecoverArgs;
 
 /// How long fetching a spec may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
@@ -42,6 +43,8 @@ pub(crate) enum MeshCommand {
         /// The mesh spec: a file or a URL
         spec: String,
     },
+    /// Makes the spec of a mesh that continues this one after validators with a third of the power or more are lost
+    Recover(RecoverArgs),
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -50,23 +53,13 @@ pub(crate) enum Preset {
     Public,
 }
 
-#[derive(Serialize)]
-struct MeshInfo {
-    mesh: MeshId,
-    name: String,
-    subnets: usize,
-    validators: usize,
-    miners: usize,
-    gateways: usize,
-    bootstrap: Vec<String>,
-}
-
 impl MeshCommand {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::New { name, preset, out } => new(&name, preset, out.as_deref()),
             Self::Show { spec } => show(&read(&spec).await?, global),
+            Self::Recover(recover) => recover.run(global).await,
         }
     }
 }
@@ -95,24 +88,8 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
 }
 
 fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
-    let count = |role| spec.nodes.iter().filter(|node| node.role == role).count();
-    let info = MeshInfo {
-        mesh: spec.mesh_id(),
-        name: spec.mesh.name.clone(),
-        subnets: spec.subnets.len(),
-        validators: count(Role::Validator),
-        miners: count(Role::Miner),
-        gateways: count(Role::Gateway),
-        bootstrap: spec.network.bootstrap.clone(),
-    };
-    if global.json {
-        return output::json(&info);
-    }
-    output::line(&format!("mesh       {} ({})", info.mesh, info.name))?;
-    output::line(&format!("subnets    {}", info.subnets))?;
-    let MeshInfo { validators, miners, gateways, .. } = info;
-    output::line(&format!("nodes      {validators} validators, {miners} miners, {gateways} gateways"))?;
-    output::line(&format!("bootstrap  {}", info.bootstrap.len()))
+    let info = MeshInfo::of(spec);
+    if global.json { output::json(&info) } else { info.show() }
 }
 
 /// Reads the mesh spec at `source`: a file, or an `http://` or `https://` URL.

@@ -2,11 +2,13 @@
 
 mod show;
 
+use nervure_api::{AuditView, ExpertSearch, ExpertView};
 use nervure_light::{
     VerifiedCheckpoint,
     score::{Reason, Score},
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
+use nervure_subnet::score::MAX_EXPERTS_OF_NEURON;
 use serde::Serialize;
 
 use super::{
@@ -47,6 +49,10 @@ struct Explanation {
     score: Score,
     /// The reasons as text.
     why: Vec<String>,
+    /// Its experts and the live scores of each, as the asked node reports them: not proven.
+    experts: Vec<ExpertView>,
+    /// Its answers that the asked node found not to be of the model that it names. Each can be checked by anyone.
+    mismatches: Vec<AuditView>,
     proof: Proof,
 }
 
@@ -90,7 +96,10 @@ impl ExplainArgs {
                 light = self.trust.open(global).await?;
             }
             let (checkpoint, score) = light.score(netuid, &self.node).await?;
-            explained.push(Explanation::of(&light, &checkpoint, score));
+            let mut explanation = Explanation::of(&light, &checkpoint, score);
+            explanation.experts = experts_of(&light, netuid, &self.node).await;
+            explanation.mismatches = mismatches_of(&light, netuid, &self.node).await;
+            explained.push(explanation);
         }
         Ok(explained)
     }
@@ -108,7 +117,25 @@ async fn subnets_of(light: &NodeVerifier, node: &NodeId) -> anyhow::Result<Vec<N
     Ok(netuids)
 }
 
+/// The experts of the node in the subnet; none when the asked node does not say. They are beside the proof.
+async fn experts_of(light: &NodeVerifier, netuid: Netuid, node: &NodeId) -> Vec<ExpertView> {
+    let search = ExpertSearch {
+        netuid: Some(netuid),
+        filter: Some(format!("node = \"{node}\"")),
+        limit: MAX_EXPERTS_OF_NEURON,
+        ..ExpertSearch::default()
+    };
+    light.source().experts(&search).await.map(|page| page.experts).unwrap_or_default()
+}
+
+/// What the asked node's audits found about the node in the subnet; none when it does not say.
+async fn mismatches_of(light: &NodeVerifier, netuid: Netuid, node: &NodeId) -> Vec<AuditView> {
+    let found = light.source().audits().await.map(|page| page.mismatches).unwrap_or_default();
+    found.into_iter().filter(|one| one.netuid == netuid && one.miner == *node).collect()
+}
+
 impl Explanation {
+    /// Without what is beside the proof.
     fn of(light: &NodeVerifier, at: &VerifiedCheckpoint, score: Score) -> Self {
         let proof = Proof {
             mesh: light.mesh(),
@@ -120,6 +147,7 @@ impl Explanation {
             signers: at.certificate.signatures.len(),
             validators: at.validators.len(),
         };
-        Self { why: score.reasons.iter().map(Reason::to_string).collect(), score, proof }
+        let why = score.reasons.iter().map(Reason::to_string).collect();
+        Self { why, score, experts: Vec::new(), mismatches: Vec::new(), proof }
     }
 }

@@ -7,18 +7,21 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use data_encoding::BASE64;
-use nervure_api::{AccountView, Client, ClientError, FeesView, NodeView, SubmitBody, TransactionView};
+use nervure_api::{
+    AccountView, Client, ClientError, FeesView, NodeView, SubmitBody, TransactionState, TransactionView,
+};
 use nervure_ledger::transaction::{Call, SignerKey, Transaction};
-use nervure_primitives::{BlockHeight, Envelope, MeshId, NodeId, NodeKey, key_file};
+use nervure_primitives::{BlockHeight, Envelope, Hash, MeshId, NodeId, NodeKey, key_file};
 use nervure_testnet::{Layout, OWNER_KEY};
 
 use super::{
     Global,
+    access::{Access, Session},
+    behalf::BehalfArgs,
     fees::{FeeArgs, Price},
     key, output,
     wallet::finality::Spending,
 };
-use crate::local::LocalNode;
 
 /// Blocks until a transaction expires.
 const EXPIRES_AFTER_BLOCKS: u64 = 100;
@@ -41,6 +44,10 @@ pub(crate) struct SpendArgs {
     key: KeyArgs,
     #[command(flatten)]
     fees: FeeArgs,
+    #[command(flatten)]
+    behalf: BehalfArgs,
+    #[command(flatten)]
+    access: Access,
     /// Print what the transaction would do and cost, and do not submit it
     #[arg(long)]
     dry_run: bool,
@@ -54,6 +61,8 @@ pub(crate) struct NodeSignArgs {
     key: Option<PathBuf>,
     #[command(flatten)]
     fees: FeeArgs,
+    #[command(flatten)]
+    access: Access,
     /// Print what the transaction would do, and do not submit it
     #[arg(long)]
     dry_run: bool,
@@ -61,10 +70,14 @@ pub(crate) struct NodeSignArgs {
 
 /// A key, and the node that takes its transactions.
 pub(crate) struct Signer<'a> {
-    node: LocalNode,
+    session: Session,
     key: NodeKey,
     /// What its transactions may cost.
     fees: &'a FeeArgs,
+    /// For whom it acts, if not for itself.
+    behalf: Option<&'a BehalfArgs>,
+    /// The account that acts.
+    account: NodeId,
     dry_run: bool,
 }
 
@@ -94,8 +107,16 @@ impl KeyArgs {
 impl SpendArgs {
     /// The owner key, which signs transactions.
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer<'_>> {
-        let node = LocalNode::find(&global.node_dir()?)?;
-        Ok(Signer { node, key: self.key.read(global)?, fees: &self.fees, dry_run: self.dry_run })
+        // The key first: to join a mesh and then find no key would waste the user's time.
+        let key = self.key.read(global)?;
+        let (behalf, account) = (Some(&self.behalf), self.behalf.account(key.node_id())?);
+        let session = self.access.open(global).await?;
+        Ok(Signer { session, key, fees: &self.fees, behalf, account, dry_run: self.dry_run })
+    }
+
+    /// The owner key.
+    pub(crate) fn key(&self, global: &Global) -> anyhow::Result<NodeKey> {
+        self.key.read(global)
     }
 
     /// Signs `call`, submits it, and waits until it is final.
@@ -107,15 +128,27 @@ impl SpendArgs {
 impl NodeSignArgs {
     /// The node key, which signs transactions.
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer<'_>> {
-        let node = LocalNode::find(&global.node_dir()?)?;
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
         let key = key_file::read(&path, key::passphrase().as_ref())?;
-        Ok(Signer { node, key, fees: &self.fees, dry_run: self.dry_run })
+        let (account, session) = (key.node_id(), self.access.open(global).await?);
+        Ok(Signer { session, key, fees: &self.fees, behalf: None, account, dry_run: self.dry_run })
     }
 
     /// Signs `call`, submits it, and waits until it is final.
     pub(crate) async fn send(&self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
         self.signer(global).await?.send(call, global).await
+    }
+}
+
+/// What became of a transaction that is in a file instead.
+fn not_submitted() -> TransactionView {
+    TransactionView {
+        id: Hash::from_bytes([0; 32]),
+        state: TransactionState::Possible,
+        height: None,
+        paid: None,
+        outcome: None,
+        rejection: None,
     }
 }
 
@@ -131,19 +164,24 @@ fn node_key_here(global: &Global) -> anyhow::Result<PathBuf> {
 }
 
 impl Signer<'_> {
-    /// The signer's id.
+    /// The id of the account, or of the node, that acts.
     pub(crate) fn id(&self) -> NodeId {
-        self.key.node_id()
+        self.account
+    }
+
+    /// The key that signs.
+    pub(crate) fn key(&self) -> &NodeKey {
+        &self.key
     }
 
     /// The mesh id, which is part of every signature.
     pub(crate) fn mesh(&self) -> anyhow::Result<MeshId> {
-        self.node.mesh().context("the node's mesh is not known")
+        self.session.node.mesh().context("the node's mesh is not known")
     }
 
     /// The node that is asked.
     pub(crate) fn node(&self) -> &Client {
-        self.node.client()
+        self.session.node.client()
     }
 
     /// Whether transactions are not submitted.
@@ -154,12 +192,20 @@ impl Signer<'_> {
     /// Signs `call`, submits it, and waits until it is final. If another transaction of the key takes its nonce first, it
     /// is signed again.
     pub(crate) async fn send(&mut self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
+        let call = match self.behalf {
+            Some(behalf) => match behalf.redirect(call, self).await? {
+                Some(call) => call,
+                None => return Ok(not_submitted()),
+            },
+            None => call,
+        };
         let mut left = MAX_NONCE_RACES;
         loop {
             let standing = self.standing(&call).await?;
             let price = self.price(&call, standing).await?;
             let envelope = self.seal(&call, price, standing)?;
-            let spending = Spending { node: self.node.client(), envelope, fee: price.fee };
+            let (node, intent) = (self.session.node.client(), call.intent());
+            let spending = Spending { node, envelope, fee: price.fee, intent };
             let sent = spending.run(self.dry_run, global).await;
             let Err(error) = sent else { return sent };
             // Only the node's next nonce tells a race from every other reason.

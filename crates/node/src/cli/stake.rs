@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use nervure_ledger::{
     nodes::MAX_TAKE,
-    transaction::{Call, SetTake, Stake, Unstake},
+    transaction::{Call, MoveStake, SetTake, Stake, Unstake},
 };
 use nervure_primitives::{Amount, NodeId};
 
 use super::{Global, sign::SpendArgs};
 
-/// Adds and removes stake on nodes, and sets a node's take
+/// Adds, removes and moves stake on nodes, and sets a node's take
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum StakeCommand {
     /// Stakes tokens on a node, which shares its dividends with its stakers
@@ -27,6 +27,18 @@ pub(crate) enum StakeCommand {
         /// Id of the node
         node: NodeId,
         /// Amount in tokens, or `all`; a stake that would be left below the minimum is removed, too
+        #[arg(value_parser = amount_or_all)]
+        amount: Amount,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Moves stake to another node without unbonding; it still answers for the first one, and stays until it does no more
+    Move {
+        /// Id of the node that the stake is on
+        from: NodeId,
+        /// Id of the node that it goes to
+        to: NodeId,
+        /// Amount in tokens, or `all`; a stake that would be left below the minimum is moved, too
         #[arg(value_parser = amount_or_all)]
         amount: Amount,
         #[command(flatten)]
@@ -49,6 +61,9 @@ impl StakeCommand {
         let (call, terms) = match self {
             Self::Add { node, amount, terms } => (Call::Stake(Stake { node, amount }), terms),
             Self::Remove { node, amount, terms } => (Call::Unstake(Unstake { node, amount }), terms),
+            Self::Move { from, to, amount, terms } => {
+                (Call::MoveStake(MoveStake { from, to, amount }), terms)
+            }
             Self::Take { node, percent: Percent(take), terms } => {
                 (Call::SetTake(SetTake { node, take }), terms)
             }
@@ -57,7 +72,7 @@ impl StakeCommand {
     }
 }
 
-/// An amount of stake to remove: in tokens, or the word `all`.
+/// An amount to send or to unstake: in tokens, or the word `all`.
 pub(super) fn amount_or_all(text: &str) -> Result<Amount, String> {
     match text {
         "all" => Ok(Unstake::ALL),
@@ -89,11 +104,13 @@ impl FromStr for Percent {
 
 #[cfg(test)]
 mod tests {
+    use nervure_ledger::transaction::Transfer;
+
     use super::*;
 
     #[test]
     fn parses_an_amount_or_all() {
-        assert_eq!(amount_or_all("all"), Ok(Unstake::ALL));
+        assert_eq!((amount_or_all("all"), Transfer::ALL), (Ok(Unstake::ALL), Unstake::ALL));
         assert_eq!(amount_or_all("1.5"), Ok(Amount::from_base_units(1_500_000_000)));
         assert!(amount_or_all("everything").unwrap_err().ends_with("or `all`"));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Global, output, wallet::fees_text};
 use crate::local::LocalNode;
-use nervure_api::{AnchorStatus, ChainStatus, ValidatorView};
+use nervure_api::{AnchorStatus, ChainStatus, ReachView, ValidatorView};
 
 /// Shows the state of a running node
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,10 @@ impl StatusArgs {
         let up = Duration::from_millis(status.uptime_ms).as_secs();
         let clock = status.clock.map(|wrong| ("clock", wrong));
         let blocks = status.validator.as_ref().map(|one| ("election", validator(one)));
+        let alerts = status.chain.iter().flat_map(|chain| &chain.alerts);
+        let alerts: Vec<_> = alerts
+            .map(|alert| ("alert", format!("{} (since block {})", alert.message, alert.since)))
+            .collect();
         let rows = [
             ("node", status.node.to_string()),
             ("mesh", status.mesh.to_string()),
@@ -29,6 +33,8 @@ impl StatusArgs {
             ("up for", format!("{up} s")),
             ("ready", status.not_ready.map_or("yes".into(), |why| format!("no: {why}"))),
             ("peers", status.peers_connected.to_string()),
+            ("reached", reached(&status.reach)),
+            ("queries", queries(&status.reach, status.serving.is_empty())),
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
             ("anchor", status.anchor.as_ref().map_or("keeps no checkpoints".into(), anchor)),
@@ -38,7 +44,41 @@ impl StatusArgs {
         rows.into_iter()
             .chain(clock)
             .chain(blocks)
+            .chain(alerts)
             .try_for_each(|(name, value)| output::line(&format!("{name:<8} {value}")))
+    }
+}
+
+/// Whether and how others reach the swarm of the node, as text.
+pub(super) fn reached(reach: &ReachView) -> String {
+    let at = |addresses: &[String]| match addresses {
+        [] => String::new(),
+        [first] => format!(" at {first}"),
+        [first, others @ ..] => format!(" at {first} and {} other addresses", others.len()),
+    };
+    if reach.sealed {
+        return "not at all: it is sealed, and opens its connections itself".into();
+    }
+    match (reach.local, reach.dialable, reach.relays.len()) {
+        (true, ..) => "directly, as the mesh is local".into(),
+        (false, Some(true), _) => format!("directly{}", at(&reach.addresses)),
+        (false, Some(false), 0) => {
+            "not from outside: no address of it can be dialled, and no relay holds a place for it; see what to do: nervure \
+             doctor"
+                .into()
+        }
+        (false, None, 0) => "not known yet: other nodes were not asked, or have not answered".into(),
+        (false, Some(false) | None, relays) => format!("through {relays} relays{}", at(&reach.relays)),
+    }
+}
+
+/// Where the node is asked, as text.
+pub(super) fn queries(reach: &ReachView, serves_nothing: bool) -> String {
+    match reach.query.as_slice() {
+        _ if serves_nothing => "none: it serves no expert".into(),
+        [] if reach.sealed => "from its contacts only, over the connections that it has opened".into(),
+        [] => "through the swarm only: it has no address that others may dial".into(),
+        addresses => format!("at {}, else through the swarm", addresses.join(", ")),
     }
 }
 
@@ -94,6 +134,11 @@ fn block(chain: &ChainStatus) -> String {
     if let Some(checkpoint) = chain.checkpoint {
         text.push_str(&format!(", last checkpoint {checkpoint}"));
     }
+    text.push_str(&match (chain.history.archive, chain.history.from.0) {
+        (true, 0 | 1) => ", archive of all blocks".into(),
+        (true, from) => format!(", keeps all blocks from {from} on"),
+        (false, from) => format!(", has blocks from {from} on"),
+    });
     if let Some(behind) = chain.behind {
         text.push_str(&format!("; others have {behind}"));
     }
@@ -110,4 +155,28 @@ fn block(chain: &ChainStatus) -> String {
         text.push_str(&format!("; STOPPED FOLLOWING THE CHAIN: {failed}"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_says_whether_and_how_it_is_reached() {
+        let public = |dialable, relays: &[&str]| ReachView {
+            dialable,
+            addresses: vec!["/ip4/8.8.4.4/udp/1/quic-v1".into()],
+            relays: relays.iter().map(|relay| (*relay).to_owned()).collect(),
+            ..ReachView::default()
+        };
+        assert_eq!(reached(&public(Some(true), &[])), "directly at /ip4/8.8.4.4/udp/1/quic-v1");
+        assert_eq!(reached(&public(Some(false), &["r"])), "through 1 relays at r");
+        assert!(reached(&public(Some(false), &[])).contains("nervure doctor"));
+        assert!(reached(&public(None, &[])).starts_with("not known yet"));
+        assert_eq!(queries(&public(None, &[]), true), "none: it serves no expert");
+        assert!(queries(&public(None, &[]), false).starts_with("through the swarm only"));
+        let sealed = ReachView { sealed: true, ..public(Some(true), &[]) };
+        assert!(reached(&sealed).starts_with("not at all"), "it names no address");
+        assert!(queries(&sealed, false).starts_with("from its contacts only"));
+    }
 }

@@ -13,10 +13,11 @@ use nervure_ledger::{
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId};
 
 use super::{
-    Global, output,
+    Global,
+    access::Access,
+    output,
     sign::{Signer, SpendArgs},
 };
-use crate::local::LocalNode;
 use rule::Rule;
 
 /// Creates, inspects and configures subnets
@@ -32,7 +33,7 @@ pub(crate) enum SubnetCommand {
         /// Maximum to lock, in tokens [default: the current lock]
         #[arg(long, value_name = "AMOUNT")]
         max_lock: Option<Amount>,
-        /// Mechanism of the subnet's tasks: next-byte, exact-answer or embedding, with parameters after commas
+        /// Mechanism of the subnet's tasks: next-byte, exact-answer, embedding, reference or preference, with parameters after commas
         #[arg(long, value_name = "NAME[,PARAMETER=N]", value_parser = mechanism::parse)]
         mechanism: Option<MechanismSpec>,
         /// A rule that differs from its default, set after the creation; can be given several times
@@ -42,11 +43,13 @@ pub(crate) enum SubnetCommand {
         terms: SpendArgs,
     },
     /// Lists the subnets
-    List,
+    List(Access),
     /// Shows a subnet and its metagraph: all neurons, with the results of the last epoch
     Show {
         /// Number of the subnet
         netuid: Netuid,
+        #[command(flatten)]
+        access: Access,
     },
     /// Sets rules of one of your subnets
     #[command(after_help = rule::HELP)]
@@ -84,12 +87,14 @@ impl SubnetCommand {
                 }
                 Ok(())
             }
-            Self::List => {
-                let page = LocalNode::find(&global.node_dir()?)?.client().subnets().await?;
+            Self::List(access) => {
+                let session = access.open(global).await?;
+                let page = session.node.client().subnets().await?;
                 if global.json { output::json(&page) } else { show::list(&page) }
             }
-            Self::Show { netuid } => {
-                let detail = detail(LocalNode::find(&global.node_dir()?)?.client(), netuid).await?;
+            Self::Show { netuid, access } => {
+                let session = access.open(global).await?;
+                let detail = detail(session.node.client(), netuid).await?;
                 if global.json { output::json(&detail) } else { show::show(&detail) }
             }
             Self::Set { netuid, rules, mechanism, terms } => {

@@ -1,11 +1,15 @@
 //! The trusted header of a verifying command, and the node that it asks.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
-use nervure_api::{Client, SourceError};
+use nervure_api::{ApiErrorCode, Client, ClientError, Endpoint, SourceError};
 use nervure_ledger::spec::MeshSpec;
 use nervure_light::{NewestBlock, TrustAnchor, TrustedBlock, TrustingPeriod, Verifier, VerifierError};
+use nervure_primitives::{BlockHeight, MeshId};
 
 use super::{Global, mesh, output};
 use crate::{
@@ -18,6 +22,10 @@ pub(crate) const MESH_FILE: &str = "mesh.toml";
 
 /// A newest block that is older than this is worth a warning: many heights with several rounds each.
 const OLD: Duration = Duration::from_secs(600);
+
+/// How long a command waits for the signatures of a block that is in the contract, and how often it asks for them.
+const KEPT_WAIT: Duration = Duration::from_secs(30);
+const KEPT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A light client over the HTTP API of an untrusted node.
 pub(crate) type NodeVerifier = Verifier<Client>;
@@ -40,8 +48,8 @@ pub(crate) struct TrustArgs {
     anchor_rpc: Vec<String>,
     /// Ask the node with its HTTP API at this address [default: the running node in the directory]; with several, the
     /// first one is asked for everything, and all are asked for their newest block
-    #[arg(long, value_name = "IP:PORT")]
-    from: Vec<SocketAddr>,
+    #[arg(long, value_name = "URL|IP:PORT")]
+    from: Vec<Endpoint>,
     /// Refuse to continue when the newest block is older than this many seconds; without it, a warning is printed
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u64>,
@@ -51,7 +59,7 @@ impl TrustArgs {
     /// A light client that starts from the trusted header.
     pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<NodeVerifier> {
         let node = match self.from.first() {
-            Some(http) => LocalNode::at(*http)?,
+            Some(http) => LocalNode::at(http.clone())?,
             None => LocalNode::find(&global.node_dir()?)?,
         };
         let (anchor, spec) = match self.trust {
@@ -59,12 +67,13 @@ impl TrustArgs {
             None => {
                 let spec = match &self.mesh {
                     Some(spec) => mesh::read(spec).await?,
-                    None => mesh::read(&spec_here(global)?.to_string_lossy()).await?,
+                    None => read_spec(&spec_here(global)?).await?,
                 };
                 let anchor = match self.anchor_rpc.is_empty() {
                     true => TrustAnchor::Genesis(Box::new(spec.clone())),
                     false => {
                         let (place, anchored) = last_anchored(&spec, &self.anchor_rpc).await?;
+                        wait_until_kept(node.client(), anchored.height).await?;
                         TrustAnchor::Anchored(place, anchored)
                     }
                 };
@@ -86,7 +95,7 @@ impl TrustArgs {
 
     /// Says how old the newest block of the asked nodes is when it is old, and refuses it beyond `--max-age`.
     async fn check_age(&self, light: &NodeVerifier) -> anyhow::Result<()> {
-        let others = self.from.iter().skip(1).map(|http| Ok(LocalNode::at(*http)?.client().clone()));
+        let others = self.from.iter().skip(1).map(|http| Ok(LocalNode::at(http.clone())?.client().clone()));
         let others = others.collect::<anyhow::Result<Vec<Client>>>()?;
         let newest = match light.newest(&others).await {
             Ok(newest) => newest,
@@ -98,6 +107,31 @@ impl TrustArgs {
             Err(error) => return Err(error.into()),
         };
         report_age(newest, self.max_age)
+    }
+}
+
+/// Waits until the asked node keeps the signatures of a block that the contract already has. The node collects them from
+/// gossip, a validator puts them into the contract, and either may be first.
+async fn wait_until_kept(node: &Client, height: BlockHeight) -> Result<(), ClientError> {
+    let until = Instant::now() + KEPT_WAIT;
+    let not_found = ApiErrorCode::NotFound.as_str();
+    let mut told = false;
+    loop {
+        match node.anchored(height).await {
+            Err(ClientError::Response(body))
+                if body.error.code.as_deref() == Some(not_found) && Instant::now() < until =>
+            {
+                if !std::mem::replace(&mut told, true) {
+                    let seconds = KEPT_WAIT.as_secs();
+                    output::note(&format!(
+                        "the contract has block {height}, and the asked node does not have its signatures yet: \
+                         waiting for at most {seconds} s"
+                    ));
+                }
+                tokio::time::sleep(KEPT_INTERVAL).await;
+            }
+            answer => return answer.map(drop),
+        }
     }
 }
 
@@ -139,7 +173,7 @@ pub(crate) async fn begin(
     let (anchor, spec) = match trust {
         Some(block) => (TrustAnchor::Block(block), spec_if_here(global).await?),
         None => {
-            let spec = mesh::read(&spec_here(global)?.to_string_lossy()).await?;
+            let spec = read_spec(&spec_here(global)?).await?;
             (TrustAnchor::Genesis(Box::new(spec.clone())), Some(spec))
         }
     };
@@ -149,13 +183,22 @@ pub(crate) async fn begin(
 /// The mesh spec of the testnet or node in the directory, if there is one.
 async fn spec_if_here(global: &Global) -> anyhow::Result<Option<MeshSpec>> {
     match spec_here(global) {
-        Ok(path) => Ok(Some(mesh::read(&path.to_string_lossy()).await?)),
+        Ok(path) => Ok(Some(read_spec(&path).await?)),
         Err(_) => Ok(None),
     }
 }
 
+pub(super) async fn read_spec(path: &Path) -> anyhow::Result<MeshSpec> {
+    mesh::read(&path.to_string_lossy()).await
+}
+
+/// The id of the mesh whose spec is in the directory.
+pub(crate) async fn own_mesh(global: &Global) -> anyhow::Result<MeshId> {
+    Ok(read_spec(&spec_here(global)?).await?.mesh_id())
+}
+
 /// The mesh spec of the testnet or node in the directory.
-fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
+pub(super) fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = global.node_dir()?;
     let mut places = vec![dir.join(MESH_FILE)];
     // The directory of a testnet's node.

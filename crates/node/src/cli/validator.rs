@@ -1,11 +1,13 @@
 //! `nervure validator`: who makes blocks.
 
+mod evidence;
+mod status;
+
 use nervure_api::{EquivocationView, ValidatorPage, ValidatorView};
 use nervure_ledger::transaction::{Call, JoinValidators, LeaveValidators};
 use nervure_primitives::NodeId;
 
-use super::{Global, output, sign::SpendArgs};
-use crate::local::LocalNode;
+use super::{Global, access::Access, output, sign::SpendArgs};
 
 /// Joins and leaves the validators that make blocks, and shows them
 #[derive(Debug, clap::Subcommand)]
@@ -24,10 +26,15 @@ pub(crate) enum ValidatorCommand {
         #[command(flatten)]
         terms: SpendArgs,
     },
+    Evidence(evidence::EvidenceArgs),
+    Report(evidence::ReportArgs),
+    Status(status::StatusArgs),
     /// Shows all validators, or one node: joined, elected, voting power, self-stake, missed blocks, jailed
     Show {
         /// Id of the node [default: all validators]
         node: Option<NodeId>,
+        #[command(flatten)]
+        access: Access,
     },
 }
 
@@ -35,7 +42,10 @@ impl ValidatorCommand {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (call, terms) = match self {
-            Self::Show { node } => return show(node, global).await,
+            Self::Show { node, access } => return show(node, &access, global).await,
+            Self::Status(args) => return args.run(global).await,
+            Self::Evidence(args) => return args.run(global),
+            Self::Report(args) => return args.run(global).await,
             Self::Join { node, terms } => (Call::JoinValidators(JoinValidators { node }), terms),
             Self::Leave { node, terms } => (Call::LeaveValidators(LeaveValidators { node }), terms),
         };
@@ -43,14 +53,15 @@ impl ValidatorCommand {
     }
 }
 
-async fn show(node: Option<NodeId>, global: &Global) -> anyhow::Result<()> {
-    let local = LocalNode::find(&global.node_dir()?)?;
-    let page = local.client().validators().await?;
+async fn show(node: Option<NodeId>, access: &Access, global: &Global) -> anyhow::Result<()> {
+    let session = access.open(global).await?;
+    let client = session.node.client();
+    let page = client.validators().await?;
     let Some(node) = node else {
         return if global.json { output::json(&page) } else { list(&page) };
     };
     // Any registered node can be shown: the page has only those that joined, are elected or are jailed.
-    let found = local.client().node(&node).await?.validator;
+    let found = client.node(&node).await?.validator;
     if global.json { output::json(&found) } else { detail(&found, &page) }
 }
 

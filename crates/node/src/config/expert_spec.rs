@@ -5,12 +5,25 @@
 //! builtin:rust,price=5,name=r1                      with a price and a name
 //! builtin:rust,quality=40                           degraded on purpose, with 60 % of noise
 //! openai:http://127.0.0.1:11434/v1,model=qwen3:4b   any OpenAI-compatible server
+//! openai:http://127.0.0.1:11434/v1,digest=sha256:7f..,quant=q4_k_m,runtime=ollama/0.9
+//!                                                   with what its operator says about the model
+//! openai:http://127.0.0.1:11434/v1,concurrency=4    the same, with at most four requests at once
 //! ```
 
-use std::str::FromStr;
+use std::{num::NonZeroUsize, str::FromStr};
 
-use nervure_primitives::{Capability, CapabilityError};
+use nervure_primitives::{Capability, CapabilityError, UntrustedText};
+use nervure_protocol::ModelIdentity;
 use serde::Deserialize;
+
+/// Requests to an upstream at once, where the operator names none.
+const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+
+/// Requests at once that `builtin:echo` works on; it has no worker.
+const ECHO_PLACES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
+/// Most requests at once that an operator may name; each holds a connection.
+const MAX_CONCURRENCY: usize = 1024;
 
 /// Longest name of an expert, in bytes; the record refuses longer ones.
 const MAX_NAME_LEN: usize = 32;
@@ -40,6 +53,9 @@ pub struct ExpertSpec {
     pub netuid: Option<u16>,
     /// Part of its output that is not noise, in percent; less than 100 only in experiments.
     pub quality: u8,
+    /// What the operator says about the model. A built-in model is described by its weights; another statement about it is
+    /// for experiments with audits.
+    pub identity: ModelIdentity,
 }
 
 /// The source of an expert's answers.
@@ -58,6 +74,8 @@ pub enum ExpertSource {
         model: Option<String>,
         /// Name of the environment variable with the upstream's API key.
         key_env: Option<String>,
+        /// Requests to it at once; others wait.
+        concurrency: NonZeroUsize,
     },
 }
 
@@ -72,7 +90,8 @@ pub enum ExpertSpecError {
     EmptySource(String),
     /// A setting that does not exist.
     #[error(
-        "'{0}' is not a setting of an expert; the settings are name, capability, price, netuid, quality, model and key-env"
+        "'{0}' is not a setting of an expert; the settings are name, capability, price, netuid, quality, digest, \
+         quant and runtime, and of an upstream model, key-env and concurrency"
     )]
     UnknownSetting(String),
     /// A setting with a value that it cannot have.
@@ -99,6 +118,7 @@ impl FromStr for ExpertSpec {
             price: 0,
             netuid: None,
             quality: 100,
+            identity: ModelIdentity::default(),
         };
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (key, value) =
@@ -118,6 +138,15 @@ impl TryFrom<String> for ExpertSpec {
 }
 
 impl ExpertSpec {
+    /// Questions that it works on at once: one for each worker of a built-in model.
+    pub(crate) fn places(&self) -> NonZeroUsize {
+        match &self.source {
+            ExpertSource::Builtin { model } if model == "echo" => ECHO_PLACES,
+            ExpertSource::Builtin { .. } => NonZeroUsize::MIN,
+            ExpertSource::OpenAi { concurrency, .. } => *concurrency,
+        }
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), ExpertSpecError> {
         match (key, &mut self.source) {
             ("name", _) => self.name = Some(name(value)?),
@@ -135,6 +164,15 @@ impl ExpertSpec {
             }
             ("model", ExpertSource::OpenAi { model, .. }) => *model = Some(value.to_owned()),
             ("key-env", ExpertSource::OpenAi { key_env, .. }) => *key_env = Some(value.to_owned()),
+            ("digest", _) => self.identity.digest = Some(claim("digest", value)?),
+            ("quant", _) => self.identity.quant = Some(claim("quant", value)?),
+            ("runtime", _) => self.identity.runtime = Some(claim("runtime", value)?),
+            ("concurrency", ExpertSource::OpenAi { concurrency, .. }) => {
+                *concurrency = number("concurrency", value)?;
+                if concurrency.get() > MAX_CONCURRENCY {
+                    return Err(bad("concurrency", value, &format!("at most {MAX_CONCURRENCY}")));
+                }
+            }
             _ => return Err(ExpertSpecError::UnknownSetting(key.to_owned())),
         }
         Ok(())
@@ -149,7 +187,12 @@ fn source(head: &str) -> Result<ExpertSource, ExpertSpecError> {
     }
     match kind {
         "builtin" => Ok(ExpertSource::Builtin { model: rest.to_owned() }),
-        "openai" => Ok(ExpertSource::OpenAi { url: rest.to_owned(), model: None, key_env: None }),
+        "openai" => Ok(ExpertSource::OpenAi {
+            url: rest.to_owned(),
+            model: None,
+            key_env: None,
+            concurrency: DEFAULT_CONCURRENCY,
+        }),
         _ => Err(unknown()),
     }
 }
@@ -162,6 +205,17 @@ fn name(value: &str) -> Result<String, ExpertSpecError> {
         true => Ok(value.to_owned()),
         false => Err(bad("name", value, &"1 to 32 lower-case letters, digits and hyphens")),
     }
+}
+
+/// A part of a model's identity.
+fn claim<const MAX: usize>(
+    setting: &'static str,
+    value: &str,
+) -> Result<UntrustedText<MAX>, ExpertSpecError> {
+    if value.is_empty() || value.chars().any(char::is_control) {
+        return Err(bad(setting, value, &"text without control characters"));
+    }
+    UntrustedText::whole(value).map_err(|error| bad(setting, value, &error))
 }
 
 fn number<T: FromStr<Err: std::fmt::Display>>(
@@ -193,8 +247,36 @@ mod tests {
             url: "http://127.0.0.1:11434/v1".into(),
             model: Some("qwen3:4b".into()),
             key_env: None,
+            concurrency: DEFAULT_CONCURRENCY,
         };
         assert_eq!(spec.source, expected);
+    }
+
+    #[test]
+    fn an_upstream_says_which_model_it_has() {
+        let spec: ExpertSpec =
+            "openai:http://h/v1,digest=sha256:7f,quant=q4_k_m,runtime=vllm/0.11".parse().unwrap();
+        assert_eq!(
+            spec.identity.to_string(),
+            "digest=sha256:7f quant=q4_k_m runtime=vllm/0.11 sampler=unstated"
+        );
+        let too_long = format!("openai:http://h/v1,quant={}", "q".repeat(49));
+        let error = too_long.parse::<ExpertSpec>().unwrap_err();
+        assert!(matches!(error, ExpertSpecError::BadValue { setting: "quant", .. }));
+    }
+
+    #[test]
+    fn an_upstream_has_a_bound_on_requests() {
+        let places = |text: &str| text.parse::<ExpertSpec>().map(|spec| spec.places().get());
+        assert_eq!(places("openai:http://a/v1"), Ok(16));
+        assert_eq!(places("openai:http://a/v1,concurrency=3"), Ok(3));
+        assert_eq!(places("builtin:rust"), Ok(1));
+        for bad in ["0", "1025", "x"] {
+            let error = places(&format!("openai:http://a/v1,concurrency={bad}")).unwrap_err();
+            assert!(matches!(error, ExpertSpecError::BadValue { setting: "concurrency", .. }), "{bad}");
+        }
+        let built_in = places("builtin:rust,concurrency=2").unwrap_err();
+        assert_eq!(built_in, ExpertSpecError::UnknownSetting("concurrency".into()));
     }
 
     #[test]

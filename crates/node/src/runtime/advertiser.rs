@@ -5,8 +5,9 @@
 //! expiry, so that two lost renewals do not lose an expert. The record of an expert that cannot answer
 //! is withdrawn until it can.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use futures::{FutureExt, future::BoxFuture};
 use nervure_experts::Health;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, NodeKey, UnixMillis};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    address::{Place, QueryPlace},
     catalog::ExpertCatalog,
     clock,
     directory::Directory,
@@ -41,6 +43,9 @@ const FIRST_PUBLISHED_ROUND: usize = 4;
 /// Advertisements per expiry.
 const RENEWALS_PER_EXPIRY: u32 = 3;
 
+/// Between two looks at this machine's addresses: records name new ones within this time.
+const ADDRESS_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long the network gets to send the withdrawals.
 const WITHDRAWAL_DELAY: Duration = Duration::from_millis(150);
 
@@ -50,8 +55,8 @@ pub(crate) struct Advertiser {
     pub mesh: MeshId,
     /// How long a record is valid.
     pub expiry: Duration,
-    /// Where this node answers queries.
-    pub addresses: Vec<SocketAddr>,
+    /// Where this node answers queries, now.
+    pub place: QueryPlace,
     pub experts: Arc<ServedExperts>,
     pub network: NetworkHandle,
     pub catalog: Arc<ExpertCatalog>,
@@ -61,29 +66,37 @@ pub(crate) struct Advertiser {
 impl Advertiser {
     /// Advertises until `stop`, then withdraws.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut seq = 0;
+        let (mut seq, mut place) = (0, self.place.now(&self.network).await);
         let mut publishing = JoinSet::new();
         for round in 0.. {
-            let records = self.advertise(&mut seq, false).await;
+            let records = self.advertise(&mut seq, &place, false).await;
             let usual = self.expiry / RENEWALS_PER_EXPIRY;
             let pause = FIRST_INTERVALS.get(round).copied().unwrap_or(usual).min(usual);
             // Before there are connections, lookups find no node. A slow publication must not hold up the gossip.
             if round >= FIRST_PUBLISHED_ROUND && publishing.is_empty() {
                 publishing.spawn(publish(self.directory.clone(), records));
             }
-            let wait = tokio::time::sleep(pause);
-            if stop.run_until_cancelled(wait).await.is_none() {
-                break;
+            let look = || self.place.now(&self.network).boxed();
+            match stop.run_until_cancelled(wait_or_move(pause, &place, look)).await {
+                None => break,
+                Some(None) => {}
+                Some(Some(moved)) => {
+                    tracing::info!(
+                        ?moved,
+                        "this node answers queries elsewhere now; its records are renewed"
+                    );
+                    place = moved;
+                }
             }
             while publishing.try_join_next().is_some() {}
         }
         publishing.shutdown().await;
-        self.advertise(&mut seq, true).await;
+        self.advertise(&mut seq, &place, true).await;
         tokio::time::sleep(WITHDRAWAL_DELAY).await;
     }
 
     /// One round over all experts, numbered above `seq`; returns the signed records.
-    async fn advertise(&self, seq: &mut u64, withdrawn: bool) -> Vec<SignedRecord> {
+    async fn advertise(&self, seq: &mut u64, place: &Place, withdrawn: bool) -> Vec<SignedRecord> {
         let now = clock::now();
         let mut records = Vec::new();
         // The sequence follows the clock, so that a restarted node's records replace those of its last run.
@@ -98,7 +111,7 @@ impl Advertiser {
                     true
                 }
             };
-            match self.sign(served, *seq, now, withdrawn || down) {
+            match self.sign(served, (*seq, now), place, withdrawn || down) {
                 Ok(signed) => records.push(signed),
                 Err(error) => {
                     tracing::error!(expert = %served.name, %error, "an expert cannot be advertised")
@@ -106,7 +119,7 @@ impl Advertiser {
             }
         }
         for signed in &records {
-            self.catalog.insert_own(signed.clone());
+            self.catalog.insert_verified(signed.clone());
             let topic = topics::experts(signed.record().netuid);
             if let Err(error) = self.network.publish(&topic, signed.bytes().to_vec()).await {
                 tracing::debug!(expert = %signed.record().expert, %error, "a record was not gossiped");
@@ -118,8 +131,8 @@ impl Advertiser {
     fn sign(
         &self,
         served: &ServedExpert,
-        seq: u64,
-        now: UnixMillis,
+        (seq, now): (u64, UnixMillis),
+        place: &Place,
         withdrawn: bool,
     ) -> Result<SignedRecord, RecordError> {
         let card = served.expert.card();
@@ -132,12 +145,14 @@ impl Advertiser {
             expert: served.name.clone(),
             capability: served.capability.clone(),
             model,
+            identity: card.identity.clone(),
             context: card.context,
             max_output: card.max_output,
             price: served.price,
             byte_level: card.byte_level,
             load: served.load(),
-            addresses: self.addresses.clone(),
+            addresses: place.addresses.clone(),
+            relays: place.relays.clone(),
             seq,
             issued_at: now,
             expires_at: now.plus(self.expiry),
@@ -147,7 +162,50 @@ impl Advertiser {
     }
 }
 
+/// Waits for `pause`, or until the place differs from `known`, and then returns it.
+async fn wait_or_move<'a>(
+    pause: Duration,
+    known: &Place,
+    look: impl Fn() -> BoxFuture<'a, Place>,
+) -> Option<Place> {
+    let until = tokio::time::Instant::now() + pause;
+    loop {
+        let next = tokio::time::Instant::now() + ADDRESS_INTERVAL;
+        tokio::time::sleep_until(next.min(until)).await;
+        let found = look().await;
+        // None while an interface is down: the old addresses may come back, and no others are known.
+        if !found.is_empty() && found != *known {
+            return Some(found);
+        }
+        if next >= until {
+            return None;
+        }
+    }
+}
+
 async fn publish(directory: Arc<Directory>, records: Vec<SignedRecord>) {
     let nodes = directory.publish(&records).await;
     tracing::debug!(records = records.len(), nodes, "published to the directory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_moves_does_not_wait_for_the_next_renewal() {
+        let address = |port| Place { addresses: vec![([8, 8, 4, 4], port).into()], relays: Vec::new() };
+        let known = address(1);
+        let hour = Duration::from_secs(3600);
+        let moved = wait_or_move(hour, &known, || async { address(2) }.boxed()).await;
+        assert_eq!(moved, Some(address(2)));
+        // Without a look at the addresses the wait would last the whole pause: nothing else ends it.
+        let short = Duration::from_millis(1);
+        assert_eq!(wait_or_move(short, &known, || async { known.clone() }.boxed()).await, None);
+        assert_eq!(
+            wait_or_move(short, &known, || async { Place::default() }.boxed()).await,
+            None,
+            "an interface that is down"
+        );
+    }
 }

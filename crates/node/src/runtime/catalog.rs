@@ -2,13 +2,14 @@
 //!
 //! A lock around a pure structure: every method is short, and none awaits while it holds the lock.
 
-use nervure_primitives::{MeshId, NodeId};
-use nervure_protocol::{RecordError, SignedRecord};
+use nervure_primitives::{MeshId, Netuid, NodeId};
+use nervure_protocol::{ExpertRecord, RecordError, SignedRecord, directory::PageCursor};
 use nervure_subnet::{
     Index, IndexSearch, InsertOutcome, Observation, Observations, Page,
     directory::{self, Context},
 };
 use parking_lot::{Mutex, MutexGuard};
+use serde_bytes::ByteBuf;
 
 use super::{clock, metrics::StateGauge, registry::LedgerRegistry};
 
@@ -44,14 +45,44 @@ impl ExpertCatalog {
         directory::answer(&mut self.index.lock(), request, &context)
     }
 
-    /// Files a record of this node's own.
-    pub(crate) fn insert_own(&self, record: SignedRecord) -> InsertOutcome {
+    /// Files a record that is verified: one of this node's own, or of a node whose slot is proven.
+    pub(crate) fn insert_verified(&self, record: SignedRecord) -> InsertOutcome {
         self.index.lock().insert(record, clock::now())
+    }
+
+    /// The record of one expert.
+    pub(crate) fn record(&self, node: NodeId, expert: &str) -> Option<ExpertRecord> {
+        self.index.lock().get(node, expert, clock::now()).cloned()
+    }
+
+    /// The records of all experts of a subnet.
+    pub(crate) fn in_subnet(&self, netuid: Netuid) -> Vec<ExpertRecord> {
+        self.find(&IndexSearch { netuid: Some(netuid), ..IndexSearch::default() }).records
     }
 
     /// A page of records.
     pub(crate) fn find(&self, find: &IndexSearch) -> Page {
         self.index.lock().find(find, clock::now())
+    }
+
+    /// Signed records in order, up to `room` bytes and at least one, and where the next page begins.
+    pub(crate) fn signed_page(
+        &self,
+        search: &IndexSearch,
+        room: usize,
+    ) -> (Vec<ByteBuf>, Option<PageCursor>) {
+        let index = self.index.lock();
+        let (mut records, mut size, mut last) = (Vec::new(), 0, None);
+        for signed in index.signed(search, clock::now()) {
+            size += signed.bytes().len();
+            if size > room && !records.is_empty() {
+                return (records, last);
+            }
+            let record = signed.record();
+            records.push(ByteBuf::from(signed.bytes()));
+            last = Some(PageCursor { node: record.node, expert: record.expert.clone() });
+        }
+        (records, None)
     }
 
     /// How many experts can be found.

@@ -8,6 +8,7 @@
 //! What a hostile peer can do: fill the lane of transactions, or of blocks, at the rate that gossip allows it. Events
 //! beyond the bound are dropped and counted. Votes have a lane of their own, which goes first, and are sent again.
 
+mod alerts;
 mod blocks;
 mod evidence;
 mod executor;
@@ -25,13 +26,21 @@ mod receipts;
 mod schedule;
 pub(super) mod span;
 mod stall;
+mod steps;
+mod submission;
 mod sync;
 mod task;
 mod unfunded;
+mod validator_counters;
 mod verifier;
 mod view;
 
-use std::{num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
@@ -42,10 +51,10 @@ use nervure_ledger::{
     spec::{MeshSpec, Scope},
     transaction::{SignedTransaction, SignerKey},
 };
-use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
+use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, ProtocolSpec, Verdict};
 use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use nervure_protocol::{
-    protocols::CHAIN,
+    protocols::{self as wire, CHAIN},
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
 use nervure_store::{Reader, Store, StoreError, WalMetrics};
@@ -67,16 +76,31 @@ use inbox::{Lane, NotQueued, Sender};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
+use unfunded::UnfundedMeter;
 use verifier::{Verifier, VerifierDeps};
 
-pub(crate) use blocks::protocol;
+pub(crate) use alerts::{Alert, AlertKind};
+pub(crate) use evidence::read_evidence;
 pub(crate) use gossip::topics;
-pub(crate) use metrics::{ChainMetrics, STATE};
-pub(crate) use open::{OpenChain, OpenError, exists, import};
+pub(crate) use metrics::{ChainMetrics, STATE, STATE_DURATIONS};
+pub(crate) use open::{EVIDENCE_FILE, LastBlock, OpenChain, OpenError, exists, has_file, import, last_block};
+pub(crate) use submission::protocol as submission_protocol;
 pub(crate) use view::ChainView;
 
-/// Registers the handlers of the chain's topics and of requests for blocks.
-pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
+/// A block is recent for so many block times, and for [`MIN_RECENT`] at least: a height may take several rounds.
+const RECENT_BLOCKS: u32 = 4;
+const MIN_RECENT: Duration = Duration::from_secs(4);
+
+/// How long a client waits for the blocks after the state that it began with.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The bounds of the chain's request protocols: blocks, and transactions of nodes that are not registered.
+pub(crate) fn protocols() -> [ProtocolSpec; 2] {
+    [blocks::protocol(), submission::protocol()]
+}
+
+/// Registers the handlers of the chain's topics and request protocols.
+pub(crate) fn register(topics: &mut TopicHandlers, handlers: &mut ProtocolHandlers, chain: &ChainHandle) {
     for topic in [BLOCKS, CONSENSUS, TRANSACTIONS] {
         let chain = chain.clone();
         topics.register(topic.name, move |message| {
@@ -85,9 +109,14 @@ pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandl
         });
     }
     let chain = chain.clone();
-    register_concurrent(protocols, CHAIN.name, move |request| {
+    let submissions = chain.clone();
+    register_concurrent(handlers, CHAIN.name, move |request| {
         let chain = chain.clone();
         async move { chain.answer(request).await }
+    });
+    register_concurrent(handlers, wire::TRANSACTIONS.name, move |request| {
+        let chain = submissions.clone();
+        async move { chain.answer_submission(request).await }
     });
 }
 
@@ -119,6 +148,8 @@ pub(crate) struct ChainHandle {
     proposed: Arc<ProposedBlocks>,
     metrics: ChainMetrics,
     receipts: Arc<TxReceipts>,
+    unfunded: Arc<UnfundedMeter>,
+    block_time: Duration,
 }
 
 impl Chain {
@@ -132,9 +163,17 @@ impl Chain {
         let OpenChain { store, wal, recovered, pending, evidence, view } = opened;
         let (events, inbox) = inbox::inbox();
         let metrics = ChainMetrics::default();
-        let deps = VerifierDeps { mesh: spec.mesh_id(), events: events.clone(), metrics: metrics.clone() };
+        let receipts = Arc::<TxReceipts>::default();
+        let deps = VerifierDeps {
+            mesh: spec.mesh_id(),
+            events: events.clone(),
+            metrics: metrics.clone(),
+            receipts: receipts.clone(),
+        };
         let Verifier { transactions, thread: verifier } = Verifier::start(deps)?;
+        let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
         let handle = ChainHandle {
+            block_time,
             wal: wal.metrics().clone(),
             events: events.clone(),
             transactions,
@@ -142,10 +181,10 @@ impl Chain {
             store: Arc::new(store),
             proposed: Arc::default(),
             metrics,
-            receipts: Arc::default(),
+            receipts,
+            unfunded: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
-        let engine = Engine::new(engine_config(spec), signer);
         let tip = Tip::clone(&view.borrow().tip);
         let executor = BlockExecutor::new(
             tip,
@@ -168,9 +207,10 @@ impl Chain {
             net: Net::new(network, events),
             role,
             anchoring,
-            block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
+            block_time,
+            unfunded: handle.unfunded.clone(),
         });
-        let task = Task::new(engine, host, recovered, inbox);
+        let task = Task::new(Engine::new(engine_config(spec), signer), host, recovered, inbox);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;
         Ok(Self { handle, thread: Some(thread), verifier: Some(verifier) })
     }
@@ -213,6 +253,19 @@ impl ChainHandle {
         self.view.clone()
     }
 
+    /// Waits until a peer had no later block than the last one here, and that is a recent one, for [`CATCH_UP_TIMEOUT`] at
+    /// most. Returns its age if it is not recent.
+    pub(crate) async fn catch_up(&self) -> Option<Duration> {
+        let mut view = self.watch();
+        let recent = self.block_time.saturating_mul(RECENT_BLOCKS).max(MIN_RECENT);
+        let is_recent = |view: &ChainView| view.block_age(clock::now()) <= recent;
+        let is_newest = |view: &ChainView| view.is_current && is_recent(view);
+        // The result says nothing that the last block does not say.
+        let _ = tokio::time::timeout(CATCH_UP_TIMEOUT, view.wait_for(is_newest)).await;
+        let last = view.borrow();
+        (!is_recent(&last)).then(|| last.block_age(clock::now()))
+    }
+
     /// The outcome of one of the latest transactions, and its block.
     pub(crate) fn receipt_of(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
         self.receipts.of(id)
@@ -235,6 +288,8 @@ impl ChainHandle {
         self.wal.register(registry);
         let view = self.view.clone();
         register_state(registry, STATE, move || view.borrow().clone());
+        let view = self.view.clone();
+        register_state(registry, STATE_DURATIONS, move || view.borrow().clone());
     }
 
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
@@ -245,10 +300,13 @@ impl ChainHandle {
             topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
             _ => {
+                let from = NodeId::try_from(message.from).ok();
+                let is_in_debt = from.is_some_and(|from| self.unfunded.is_in_debt(&from, Instant::now()));
+                let lane = if is_in_debt { Lane::InDebt } else { Lane::Transactions };
                 // To the thread that verifies their signatures first.
-                let sent = self.transactions.send(Lane::Transactions, message);
+                let sent = self.transactions.send(lane, message);
                 if let Err(NotQueued::Full(message) | NotQueued::Closed(message)) = sent {
-                    self.metrics.dropped(Lane::Transactions);
+                    self.metrics.dropped(lane);
                     message.judge(Verdict::Ignore).await;
                 }
                 return;
@@ -268,6 +326,15 @@ impl ChainHandle {
         let (reply, answer) = oneshot::channel();
         self.events.send(Lane::Transactions, Event::NextNonce { key, signer, reply }).ok()?;
         answer.await.ok().flatten()
+    }
+
+    /// What is pending on this node of an owner key; nothing when the chain's thread does not answer.
+    pub(crate) async fn pending_of(&self, owner: NodeId) -> Vec<SignedTransaction> {
+        let (reply, answer) = oneshot::channel();
+        if self.events.send(Lane::Transactions, Event::PendingOf { owner, reply }).is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
     }
 
     /// Answers another node's request for blocks.
@@ -323,11 +390,10 @@ pub(crate) enum SubmitError {
     Stopped,
 }
 
-/// How long validators wait for each other, and how far block times may be from their clocks.
+/// How long validators wait for each other. How far block times may be from their clocks follows from the state.
 fn engine_config(spec: &MeshSpec) -> Config {
-    let config = match spec.mesh.scope {
+    match spec.mesh.scope {
         Scope::Local => Config::local(),
         Scope::Public => Config::public(),
-    };
-    config.with_synchrony(spec.consensus.synchrony())
+    }
 }

@@ -13,7 +13,9 @@ use nervure_primitives::{Capability, Hash, MeshId, NodeId, cbor};
 use nervure_protocol::{
     SignedRecord,
     bounds::MAX_PUBLISH,
-    directory::{DirectoryRequest as Request, FindRecords, REPLICAS, SHARDS, epoch, epochs, key, keys},
+    directory::{
+        COPIES, DirectoryRequest as Request, FindRecords, REPLICAS, SHARDS, epoch, epochs, key, keys,
+    },
     protocols::DIRECTORY,
 };
 use nervure_subnet::directory::{PROTOCOL, read_page, read_published};
@@ -21,10 +23,16 @@ use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, clock, dispatch::Dispatcher, registry::LedgerRegistry};
+use super::{
+    catalog::ExpertCatalog, clock, dispatch::Dispatcher, light::LightHandle, registry::LedgerRegistry,
+};
 
-/// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
-const NODES_PER_SHARD: usize = 2;
+/// Responsible nodes that have to answer for each copy of a shard: one may leave records out, those of another copy hardly
+/// the same ones.
+const NODES_PER_COPY: usize = 1;
+
+/// Nodes close to a key that are tried: some may have gone, or come since the records were published.
+const MAX_RESPONSIBLE: usize = 2 * REPLICAS;
 
 /// Pages that are read from one node: at 100 records or more each, far more than a shard holds.
 const MAX_PAGES: usize = 64;
@@ -58,7 +66,7 @@ const MAX_QUEUED_REQUESTS: usize = 256;
 pub(crate) fn protocol() -> ProtocolSpec {
     ProtocolSpec {
         // An unregistered node gets a quarter: enough for one search of a mesh in which one node answers for all keys.
-        per_peer_per_second: 120,
+        per_peer_per_second: 240,
         ..ProtocolSpec::of(DIRECTORY)
     }
 }
@@ -109,6 +117,8 @@ pub(crate) struct Directory {
     catalog: Arc<ExpertCatalog>,
     mesh: MeshId,
     registry: LedgerRegistry,
+    /// Finds experts for a client without a state.
+    light: Option<LightHandle>,
     expiry: Duration,
     /// Whether the first search is over.
     warm: watch::Sender<bool>,
@@ -124,7 +134,13 @@ impl Directory {
         expiry: Duration,
     ) -> Self {
         let negative_lookups = Mutex::new(LruCache::new(MAX_NEGATIVE_LOOKUPS));
-        Self { network, catalog, mesh, registry, expiry, warm: watch::Sender::new(false), negative_lookups }
+        let warm = watch::Sender::new(false);
+        Self { network, catalog, mesh, registry, light: None, expiry, warm, negative_lookups }
+    }
+
+    /// The same, for a client without a state.
+    pub(crate) fn with_light(self, light: Option<LightHandle>) -> Self {
+        Self { light, ..self }
     }
 
     /// The first search, for all records: a node that joins late would otherwise get them only with their next renewal.
@@ -173,6 +189,9 @@ impl Directory {
 
     /// Brings the records of a capability, or all, into the catalog. False when no node answered.
     pub(crate) async fn find(&self, capability: Option<&Capability>) -> bool {
+        if let Some(light) = &self.light {
+            return light.find(&self.catalog, capability).await;
+        }
         let now = clock::now();
         let mut searches = Vec::new();
         let netuids = self.registry.subnets();
@@ -182,7 +201,6 @@ impl Directory {
                 // Records move to other keys with each epoch, and those of the last one live on until they
                 // expire.
                 for epoch in epochs(now, self.expiry) {
-                    let key = key(&self.mesh, netuid, capability, shard, epoch);
                     let find = FindRecords {
                         netuid,
                         capability: capability.cloned(),
@@ -191,7 +209,8 @@ impl Directory {
                         limit: u16::MAX,
                         after: None,
                     };
-                    searches.push(self.find_at(key, find));
+                    let key = |copy| key(&self.mesh, (netuid, capability), shard, epoch, copy);
+                    searches.extend((0..COPIES).map(|copy| self.find_at(key(copy), find.clone())));
                 }
             }
         }
@@ -200,14 +219,14 @@ impl Directory {
         answered.into_iter().any(|answered| answered)
     }
 
-    /// Asks the nodes that are responsible for `key`, until [`NODES_PER_SHARD`] have answered.
+    /// Asks the nodes that are responsible for `key`, until [`NODES_PER_COPY`] have answered.
     async fn find_at(&self, key: Hash, find: FindRecords) -> bool {
         let mut answered = 0;
         for node in self.responsible(key).await {
             if self.read_all(node, find.clone()).await {
                 answered += 1;
             }
-            if answered == NODES_PER_SHARD {
+            if answered == NODES_PER_COPY {
                 break;
             }
         }
@@ -293,6 +312,6 @@ impl Directory {
         let own = self.network.node();
         let found = self.network.closest(key).await.unwrap_or_default();
         // Own records are in the catalog already, and a request to oneself cannot be sent.
-        found.into_iter().filter(|node| *node != own).take(REPLICAS).collect()
+        found.into_iter().filter(|node| *node != own).take(MAX_RESPONSIBLE).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use nervure_anchor::AnchorKeyFileError;
 use nervure_gateway::{ApiKeyError, GatewayError};
-use nervure_ledger::spec::Role;
+use nervure_ledger::{chain::StartError as GenesisError, spec::Role};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::{NodeId, key_file::KeyFileError};
 use nervure_store::StoreError;
@@ -67,6 +67,9 @@ pub enum StartError {
     /// A validator's texts cannot be used.
     #[error("the corpus: {0}")]
     Corpus(#[from] CorpusError),
+    /// The record of the texts that a validator has asked cannot be read or made.
+    #[error("the record of the texts that this validator has asked cannot be used: {0}")]
+    AskedCells(io::Error),
     /// The network does not start.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -80,6 +83,12 @@ pub enum StartError {
         address: String,
         /// Why it is invalid.
         reason: String,
+    },
+    /// The node is to be sealed, and another setting tells its address.
+    #[error("this node cannot be sealed: {why}")]
+    Sealed {
+        /// The setting.
+        why: &'static str,
     },
     /// The query plane does not start.
     #[error(transparent)]
@@ -120,6 +129,10 @@ impl StartError {
             Self::Chain(OpenError::Store(StoreError::OtherMesh { .. } | StoreError::Format { .. })) => {
                 "use another directory, or move chain.redb and consensus.wal away"
             }
+            Self::Chain(OpenError::Store(StoreError::Start(GenesisError::NeedsState { .. }))) => {
+                "name the file of the last certified state: --state FILE, or fetch the state from other nodes: --checkpoint \
+                 genesis"
+            }
             Self::Chain(OpenError::Log(error)) if error.is_in_use() => {
                 "stop the other node of this directory first: two that sign with one key can split the mesh"
             }
@@ -134,11 +147,16 @@ impl StartError {
                 "move chain.redb away, and never consensus.wal: the blocks come again from others, but only the log \
                  knows what this node signed"
             }
+            Self::AskedCells(_) => {
+                "look at the permissions of validator/asked-cells in the node's directory; do not delete it while the same \
+                 texts are in use"
+            }
             Self::Port(_) => "choose another port, or 0 for a free one",
             Self::Serve(_) => "what can be served: nervure join --help",
             Self::Bootstrap { .. } => {
                 "an address looks like /ip4/203.0.113.7/udp/4001/quic-v1/p2p/12D3KooW..."
             }
+            Self::Sealed { .. } => "leave that setting out, or join without --sealed (sealed in node.toml)",
             _ => "see the message, or run with NERVURE_LOG=debug",
         }
     }

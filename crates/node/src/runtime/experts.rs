@@ -9,8 +9,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
 use nervure_experts::{ApiSecret, Expert, ExpertError, OpenAiConfig, OpenAiExpert};
 use nervure_primitives::{Capability, CapabilityError, Netuid};
+use nervure_protocol::ModelIdentity;
 
-use super::serving::{ServedExpert, ServedExperts};
+use super::serving::{ExpertLoad, ExpertPlaces, ServedExpert, ServedExperts};
 use crate::config::{ExpertSource, ExpertSpec};
 use degraded::DegradedExpert;
 use echo::{ECHO, EchoExpert};
@@ -96,6 +97,16 @@ pub(crate) async fn start(
     Ok(ServedExperts::new(served))
 }
 
+/// Connects to the models of `specs` that this node does not serve: a validator's reference models.
+pub(crate) async fn references(specs: &[ExpertSpec]) -> Result<Vec<Arc<dyn Expert>>, ServeError> {
+    let mut models = Vec::with_capacity(specs.len());
+    for spec in specs {
+        // It serves in no subnet.
+        models.push(start_one(spec, Netuid(0)).await?.expert);
+    }
+    Ok(models)
+}
+
 fn netuid(spec: &ExpertSpec, node: &str, netuids: &[Netuid]) -> Result<Netuid, ServeError> {
     let place = spec.netuid.map_or("any subnet".into(), |netuid| format!("subnet {netuid}"));
     let wanted = spec.netuid.map(Netuid).or_else(|| netuids.first().copied());
@@ -106,9 +117,17 @@ fn netuid(spec: &ExpertSpec, node: &str, netuids: &[Netuid]) -> Result<Netuid, S
 
 async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, ServeError> {
     let (default_name, expert) = match &spec.source {
-        ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model, spec.quality)?),
-        ExpertSource::OpenAi { url, model, key_env } => {
-            let expert = upstream(spec, url, model.clone(), key_env.as_deref()).await?;
+        ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model, spec)?),
+        ExpertSource::OpenAi { url, model, key_env, .. } => {
+            let config = OpenAiConfig {
+                model: model.clone(),
+                api_key: key_env.as_deref().map(|name| secret(url, name)).transpose()?,
+                capability: spec.capability.as_ref().map(ToString::to_string),
+                identity: spec.identity.clone(),
+                ..OpenAiConfig::new(url)
+            };
+            let expert = OpenAiExpert::connect(config).await.map_err(|source| upstream_error(url, source))?;
+            let expert = of_quality(expert, spec);
             (name_of(&expert.card().model), expert)
         }
     };
@@ -117,55 +136,65 @@ async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, Se
         None => Capability::new(&expert.card().capability)?,
     };
     let name = spec.name.clone().unwrap_or(default_name);
-    let in_progress = Arc::default();
-    Ok(ServedExpert { name, netuid, capability, price: spec.price, expert, in_progress })
+    let (load, places) = (ExpertLoad::default(), ExpertPlaces::new(spec.places()));
+    Ok(ServedExpert { name, netuid, capability, price: spec.price, expert, load, places })
 }
 
-fn builtin_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
+fn builtin_expert(name: &str, spec: &ExpertSpec) -> Result<Arc<dyn Expert>, ServeError> {
     if name == ECHO {
         return Ok(Arc::new(EchoExpert::new()));
     }
-    byte_expert(name, quality)
+    byte_expert(name, spec)
 }
 
 #[cfg(feature = "byte-lm")]
-fn byte_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
+fn byte_expert(name: &str, spec: &ExpertSpec) -> Result<Arc<dyn Expert>, ServeError> {
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
-    let expert = ByteExpert::builtin(model, ServeOptions::default());
-    let expert = expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?;
-    Ok(of_quality(expert, quality))
+    let failed = |source| ServeError::Model { name: name.to_owned(), source };
+    let mut card = model.card();
+    card.identity = stated(&spec.identity, &card.identity);
+    let weights = model.load().map_err(|error| failed(error.into()))?;
+    let expert = ByteExpert::start(card, &weights, ServeOptions::default()).map_err(failed)?;
+    Ok(of_quality(expert, spec))
 }
 
 #[cfg(not(feature = "byte-lm"))]
-fn byte_expert(_name: &str, _quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
+fn byte_expert(_name: &str, _spec: &ExpertSpec) -> Result<Arc<dyn Expert>, ServeError> {
     Err(ServeError::NoBuiltinModels)
 }
 
-fn of_quality(expert: impl Expert, quality: u8) -> Arc<dyn Expert> {
-    if quality < 100 { Arc::new(DegradedExpert::new(expert, quality)) } else { Arc::new(expert) }
+/// What the operator states, and of the rest what is known.
+#[cfg(feature = "byte-lm")]
+fn stated(operator: &ModelIdentity, known: &ModelIdentity) -> ModelIdentity {
+    ModelIdentity {
+        digest: operator.digest.clone().or_else(|| known.digest.clone()),
+        quant: operator.quant.clone().or_else(|| known.quant.clone()),
+        runtime: operator.runtime.clone().or_else(|| known.runtime.clone()),
+        sampler: operator.sampler.clone().or_else(|| known.sampler.clone()),
+    }
 }
 
-async fn upstream(
-    spec: &ExpertSpec,
-    url: &str,
-    model: Option<String>,
-    key_env: Option<&str>,
-) -> Result<Arc<dyn Expert>, ServeError> {
-    let failed = |source| ServeError::Upstream { url: url.to_owned(), source };
-    let secret = match key_env {
-        None => None,
-        Some(name) => {
-            let value = std::env::var(name).map_err(|_| ServeError::NoKey { variable: name.to_owned() })?;
-            Some(ApiSecret::new(value).map_err(failed)?)
-        }
+/// The expert with the noise that its setting asks for. Noise is no longer the model, so that nothing is stated about it,
+/// unless the operator does: then it is a lie, for experiments with audits.
+fn of_quality(expert: impl Expert, spec: &ExpertSpec) -> Arc<dyn Expert> {
+    if spec.quality == 100 {
+        return Arc::new(expert);
+    }
+    let identity = match spec.identity.is_unstated() {
+        true => ModelIdentity::default(),
+        false => expert.card().identity.clone(),
     };
-    let config = OpenAiConfig {
-        model,
-        api_key: secret,
-        capability: spec.capability.as_ref().map(ToString::to_string),
-        ..OpenAiConfig::new(url)
-    };
-    Ok(of_quality(OpenAiExpert::connect(config).await.map_err(failed)?, spec.quality))
+    Arc::new(DegradedExpert::new(expert, spec.quality, identity))
+}
+
+/// The API key of the server at `url`, from the environment variable `name`.
+fn secret(url: &str, name: &str) -> Result<ApiSecret, ServeError> {
+    let value = std::env::var(name).map_err(|_| ServeError::NoKey { variable: name.to_owned() })?;
+    ApiSecret::new(value).map_err(|source| upstream_error(url, source))
+}
+
+fn upstream_error(url: &str, source: ExpertError) -> ServeError {
+    ServeError::Upstream { url: url.to_owned(), source }
 }
 
 /// A name for a record out of a model's: `Qwen/Qwen3-4B` becomes `qwen-qwen3-4b`.

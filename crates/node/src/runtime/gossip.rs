@@ -94,11 +94,14 @@ fn verdict(result: &Result<InsertOutcome, RecordError>) -> Verdict {
     match result {
         Ok(InsertOutcome::New | InsertOutcome::Newer) => Verdict::Accept,
         Ok(InsertOutcome::Stale | InsertOutcome::Full) => Verdict::Ignore,
+        // Its author's fault, and not the sender's: the author gave one record to the sender first, and the other to this
+        // node. With a rejection, it could make honest nodes silence each other.
+        Ok(InsertOutcome::Contradiction) => Verdict::Ignore,
         // A registry that changes reaches nodes at different times: the sender may know more than we.
         Err(RecordError::Expired | RecordError::FromTheFuture | RecordError::NotRegistered { .. }) => {
             Verdict::Ignore
         }
-        Ok(InsertOutcome::Contradiction) | Err(_) => Verdict::Reject,
+        Err(_) => Verdict::Reject,
     }
 }
 
@@ -111,7 +114,7 @@ mod tests {
         assert_eq!(verdict(&Ok(InsertOutcome::New)), Verdict::Accept);
         assert_eq!(verdict(&Ok(InsertOutcome::Stale)), Verdict::Ignore);
         assert_eq!(verdict(&Ok(InsertOutcome::Full)), Verdict::Ignore);
-        assert_eq!(verdict(&Ok(InsertOutcome::Contradiction)), Verdict::Reject);
+        assert_eq!(verdict(&Ok(InsertOutcome::Contradiction)), Verdict::Ignore);
         assert_eq!(verdict(&Err(RecordError::Expired)), Verdict::Ignore);
         assert_eq!(verdict(&Err(RecordError::NotItsOwn)), Verdict::Reject);
         assert_eq!(verdict(&Err(RecordError::OutOfBounds("load"))), Verdict::Reject);

@@ -2,25 +2,28 @@
 
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod accounts;
+mod light;
 mod proofs;
+mod proposals;
 mod subnets;
 mod validators;
 
+pub(crate) use proofs::{ReadError, epoch_proof};
+
 use std::sync::Arc;
 
-use nervure_api::{AccountView, ServiceError, TransactionState, TransactionView};
+use nervure_api::{ServiceError, TransactionState, TransactionView};
 use nervure_ledger::{
-    block::BlockContext,
-    event::Event,
-    mempool::MempoolError,
-    transaction::{SignedTransaction, SignerKey},
+    block::BlockContext, event::Event, mempool::MempoolError, transaction::SignedTransaction,
 };
-use nervure_primitives::{Envelope, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Envelope, Hash};
 
 use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
-    clock, view,
+    clock,
+    light::LightHandle,
 };
 
 /// Answers queries about the ledger.
@@ -29,34 +32,16 @@ pub(crate) struct LedgerQueries {
     pub chain: Option<ChainHandle>,
     /// The anchoring, where this node follows the chain.
     pub anchoring: Option<Arc<Anchoring>>,
+    /// The client of others' proofs, where this node has no state.
+    pub light: Option<LightHandle>,
     /// The mesh's block time in milliseconds.
     pub block_milliseconds: u32,
 }
 
 impl LedgerQueries {
-    fn chain(&self) -> Result<&ChainHandle, ServiceError> {
-        let reason = "this node is an ephemeral client and follows no chain".into();
+    pub(crate) fn chain(&self) -> Result<&ChainHandle, ServiceError> {
+        let reason = "this node is an ephemeral client and has no state".into();
         self.chain.as_ref().ok_or(ServiceError::Unavailable { reason })
-    }
-
-    /// The account of an owner key.
-    pub(crate) async fn account(&self, owner: NodeId) -> Result<AccountView, ServiceError> {
-        let chain = self.chain()?;
-        let nonce = chain.next_nonce(SignerKey::Owner, owner).await;
-        let (tip, fees) = (chain.view().tip.clone(), view::fees(&chain.view()));
-        let (state, accounts) = (&tip.state, tip.state.accounts());
-        let account = accounts.get(&owner);
-        Ok(AccountView {
-            owner,
-            balance: account.balance,
-            // At least that of the ledger: a block may have come meanwhile.
-            nonce: nonce.unwrap_or(0).max(account.nonce),
-            unbonding: state.unbonding_of(&owner).collect(),
-            stakes: state.nodes().stakes_of(owner).collect(),
-            height: state.height(),
-            fees,
-            block_milliseconds: self.block_milliseconds,
-        })
     }
 
     /// Submits a transaction, or with `dry_run` returns what it would do in the next block.
@@ -65,6 +50,9 @@ impl LedgerQueries {
         envelope: Envelope,
         dry_run: bool,
     ) -> Result<TransactionView, ServiceError> {
+        if let Some(light) = &self.light {
+            return light::submit(light, envelope, dry_run).await;
+        }
         let chain = self.chain()?;
         let tip = chain.view().tip.clone();
         let signed = SignedTransaction::verify(envelope, &tip.header.mesh);
@@ -94,29 +82,42 @@ impl LedgerQueries {
     }
 
     /// The state of a transaction.
-    pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
-        let Some((height, event)) = self.chain()?.receipt_of(&id) else { return Ok(waiting(id)) };
-        let height = Some(height);
-        Ok(match event {
-            Event::Applied { outcome, paid, .. } => TransactionView {
-                state: TransactionState::Applied,
-                height,
-                paid: Some(paid),
-                outcome: Some(outcome),
-                ..waiting(id)
-            },
-            Event::Refused { refusal, paid, .. } => TransactionView {
-                state: TransactionState::Rejected,
-                height,
-                paid: Some(paid),
-                refusal: Some(refusal.to_string()),
-                ..waiting(id)
-            },
-            Event::Epoch { .. }
-            | Event::EpochFailed { .. }
-            | Event::ValidatorJailed { .. }
-            | Event::ValidatorRemoved { .. } => waiting(id),
-        })
+    pub(crate) async fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
+        match &self.light {
+            Some(light) => light::transaction(light, id).await,
+            None => Ok(match self.chain()?.receipt_of(&id) {
+                Some((height, event)) => settled(id, height, event),
+                None => waiting(id),
+            }),
+        }
+    }
+}
+
+/// A transaction that is in a block.
+fn settled(id: Hash, height: BlockHeight, event: Event) -> TransactionView {
+    let height = Some(height);
+    match event {
+        Event::Applied { outcome, paid, .. } => TransactionView {
+            state: TransactionState::Applied,
+            height,
+            paid: Some(paid),
+            outcome: Some(outcome),
+            ..waiting(id)
+        },
+        Event::Rejected { rejection, paid, .. } => TransactionView {
+            state: TransactionState::Rejected,
+            height,
+            paid: Some(paid),
+            rejection: Some(rejection.to_string()),
+            ..waiting(id)
+        },
+        Event::Epoch { .. }
+        | Event::EpochFailed { .. }
+        | Event::ValidatorJailed { .. }
+        | Event::ValidatorRemoved { .. }
+        | Event::ProposalCounted { .. }
+        | Event::ProposalDone { .. }
+        | Event::ProposalFailed { .. } => waiting(id),
     }
 }
 
@@ -127,7 +128,7 @@ fn waiting(id: Hash) -> TransactionView {
         height: None,
         paid: None,
         outcome: None,
-        refusal: None,
+        rejection: None,
     }
 }
 

@@ -1,15 +1,17 @@
 //! The node's part in the mesh: the network, the catalog of experts, the directory. The rest of the node is built on it.
 
+mod network;
+mod setup;
+
 use std::{sync::Arc, time::Duration};
 
-use nervure_ledger::spec::{MeshSpec, Role};
-use nervure_p2p::{
-    DhtMode, GossipMessage, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle,
-    query::QueryServer,
-};
-use nervure_primitives::{MeshId, NodeKey};
+use nervure_ledger::spec::{Role, Scope};
+use nervure_p2p::{GossipMessage, InboundRequest, Multiaddr, NetworkHandle};
+use nervure_primitives::MeshId;
+use nervure_protocol::AuditCase;
 use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
+use parking_lot::Mutex;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::{
@@ -17,33 +19,36 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+use self::network::{StartedNetwork, start_network};
+pub(crate) use self::setup::MeshSetup;
 use super::{
-    StartError, address,
+    StartError,
+    address::QueryPlace,
     advertiser::Advertiser,
     anchor::{self, Anchoring},
+    assignments::{self, AssignmentGossip},
+    audit::{self, Auditor},
     catalog::{self, ExpertCatalog},
     chain::{self, Chain, ChainRole, OpenChain},
     directory::{self, Directory, ProtocolHandlers},
+    faucet::Faucet,
+    forward::{self, Forwarder},
     gossip::{self, TopicHandlers},
+    light::{self, LightHandle, LightServer},
+    live_scores,
     metrics::{VerdictCounters, register_state},
     registry::LedgerRegistry,
-    scope,
     score_gossip::{self, ScoreGossip},
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
-    validator::{Validator, ValidatorMetrics},
+    traffic::{self, TrafficGossip},
+    validator::{self, ReferenceModels, Validator, ValidatorMetrics},
 };
 use crate::config::NodeConfig;
 
-/// Name of the file with the known peers, in the node's directory.
-const PEER_STORE: &str = "peers.cbor";
-
 /// Between two sweeps of expired records.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long the network may take to listen.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node's part in the mesh. It ends at once when it is dropped; [`Mesh::end`] shuts it down in order.
 pub(crate) struct Mesh {
@@ -53,8 +58,16 @@ pub(crate) struct Mesh {
     pub directory: Arc<Directory>,
     records: VerdictCounters,
     unhandled: UnhandledCounters,
-    /// Validators' assignments and live scores.
+    /// Validators' live scores.
     pub score_gossip: Arc<ScoreGossip>,
+    /// Repeats answers, where this node is a validator.
+    pub auditor: Option<Arc<Auditor>>,
+    /// Validators' batches of tasks.
+    pub assignments: Arc<AssignmentGossip>,
+    /// What users' queries look like.
+    pub traffic: Arc<TrafficGossip>,
+    /// Asks validators' questions for them, on a gateway.
+    pub forwarder: Arc<Forwarder>,
     /// How far this machine's clock is off.
     pub skew: Arc<Skew>,
     /// Where the network listens.
@@ -65,6 +78,10 @@ pub(crate) struct Mesh {
     pub chain: Option<Chain>,
     /// The anchoring of its checkpoints.
     pub anchoring: Option<Arc<Anchoring>>,
+    /// The client of others' proofs, where this node has no state.
+    pub light: Option<LightHandle>,
+    /// What it serves to clients without a state; none without a chain.
+    pub light_server: Option<LightServer>,
     tasks: TaskTracker,
     stop: DropGuard,
 }
@@ -84,48 +101,6 @@ impl UnhandledCounters {
         let protocols = "Requests refused because no part of this node handles their protocol";
         registry.register("requests_unhandled", protocols, self.protocols.clone());
     }
-}
-
-/// What a node is started with.
-#[derive(Clone, Copy)]
-pub(crate) struct MeshSetup<'a> {
-    pub config: &'a NodeConfig,
-    pub spec: &'a MeshSpec,
-    pub key: &'a NodeKey,
-}
-
-impl MeshSetup<'_> {
-    /// Whether this node only asks, and stays no longer than a command runs.
-    fn is_ephemeral(&self, registry: &LedgerRegistry) -> bool {
-        registry.role(&self.key.node_id()).is_none() && self.config.role.is_none()
-    }
-
-    /// The time from one block to the next.
-    fn block_time(&self) -> Duration {
-        Duration::from_millis(self.spec.consensus.block_milliseconds.into())
-    }
-}
-
-/// A network that listens, and what arrives there.
-struct StartedNetwork {
-    network: NetworkHandle,
-    messages: Receiver<GossipMessage>,
-    requests: Receiver<InboundRequest>,
-    listening: Vec<Multiaddr>,
-    alone: bool,
-}
-
-async fn start_network(
-    setup: MeshSetup<'_>,
-    registry: &LedgerRegistry,
-    stop: &CancellationToken,
-) -> Result<StartedNetwork, StartError> {
-    let (inbox, requests) = directory::channel();
-    let settings = NetworkConfig { requests: Some(inbox), ..network_config(setup, registry)? };
-    let alone = settings.bootstrap.is_empty();
-    let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
-    let listening = listening(&network).await?;
-    Ok(StartedNetwork { network, messages, requests, listening, alone })
 }
 
 impl Mesh {
@@ -148,9 +123,17 @@ impl Mesh {
         let chain = chain.transpose().map_err(StartError::Thread)?;
         let is_ephemeral = setup.is_ephemeral(&registry);
         let score_gossip = Arc::new(ScoreGossip::new(id, registry.clone()));
+        let assignments = Arc::new(AssignmentGossip::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
+        let traffic = TrafficGossip::new(setup.key.clone(), id, registry.clone(), setup.spec.mesh.scope);
+        let traffic = Arc::new(traffic);
+        let forwarder = Arc::new(Forwarder::new(registry.clone(), catalog.clone(), traffic.clone()));
         let expiry = setup.spec.record_expiry();
-        let directory = Directory::new(network.clone(), catalog.clone(), (id, registry), expiry);
+        let (auditor, cases) = auditor(setup, &registry).unzip();
+        let light = setup.light(&network);
+        let light_server = chain.as_ref().map(|chain| light_server(setup, chain, &catalog));
+        let directory = Directory::new(network.clone(), catalog.clone(), (id, registry.clone()), expiry);
+        let directory = directory.with_light(light.clone());
         let mesh = Self {
             id,
             network,
@@ -159,30 +142,64 @@ impl Mesh {
             records: VerdictCounters::default(),
             unhandled: UnhandledCounters::default(),
             score_gossip,
+            auditor,
+            assignments,
+            traffic,
+            forwarder,
             skew: Arc::default(),
             listening,
             alone,
             chain,
             anchoring,
+            light,
+            light_server,
             tasks: TaskTracker::new(),
             stop: guard,
         };
-        mesh.spawn_handlers(messages, requests);
+        mesh.spawn_handlers(messages, requests, mesh.faucet(setup));
+        if let (Some(auditor), Some(cases)) = (&mesh.auditor, cases) {
+            mesh.tasks.spawn(auditor.clone().run(cases, stop.clone()));
+        }
         mesh.spawn_chain_tasks(setup, &stop)?;
-        mesh.spawn_upkeep(setup.config.follow, is_ephemeral, &stop);
+        mesh.spawn_upkeep(registry, (setup.config.follow, is_ephemeral), &stop);
         mesh.tasks.close();
         Ok(mesh)
     }
 
+    /// The faucet of this node, if it has one and a chain.
+    fn faucet(&self, setup: MeshSetup<'_>) -> Option<Arc<Faucet>> {
+        let (settings, chain) = (setup.config.faucet.clone()?, self.chain.as_ref()?.handle());
+        let mesh = (self.id, setup.spec.mesh.scope == Scope::Local);
+        Some(Faucet::new(settings, mesh, chain, self.network.clone()))
+    }
+
     /// Handles all gossip topics and request protocols: each part registers its own.
-    fn spawn_handlers(&self, messages: Receiver<GossipMessage>, requests: Receiver<InboundRequest>) {
+    fn spawn_handlers(
+        &self,
+        messages: Receiver<GossipMessage>,
+        requests: Receiver<InboundRequest>,
+        faucet: Option<Arc<Faucet>>,
+    ) {
         let UnhandledCounters { topics, protocols } = &self.unhandled;
         let mut topics = TopicHandlers::new("topic", topics.clone());
         gossip::register(&mut topics, &self.catalog, &self.records);
         score_gossip::register(&mut topics, &self.score_gossip);
+        assignments::register(&mut topics, &self.assignments);
+        traffic::register(&mut topics, &self.traffic);
         let mut protocols = ProtocolHandlers::new("request protocol", protocols.clone());
         directory::register(&mut protocols, &self.catalog);
         skew::register(&mut protocols);
+        if let Some(auditor) = &self.auditor {
+            audit::register(&mut protocols, auditor);
+        }
+        live_scores::register(&mut protocols, &self.score_gossip);
+        if let Some(server) = &self.light_server {
+            light::register(&mut protocols, server);
+        }
+        if let Some(faucet) = faucet {
+            faucet.register(&mut protocols);
+        }
+        forward::register(&mut protocols, &self.forwarder);
         if let (Some(chain), Some(anchoring)) = (&self.chain, &self.anchoring) {
             chain::register(&mut topics, &mut protocols, &chain.handle());
             anchor::register(&mut topics, &mut protocols, anchoring);
@@ -212,13 +229,31 @@ impl Mesh {
     }
 
     /// Drops expired records, watches the clock's skew and warms the directory up.
-    fn spawn_upkeep(&self, follows: bool, is_ephemeral: bool, stop: &CancellationToken) {
+    fn spawn_upkeep(
+        &self,
+        registry: LedgerRegistry,
+        (follows, is_ephemeral): (bool, bool),
+        stop: &CancellationToken,
+    ) {
         self.tasks.spawn(sweep(self.catalog.clone(), stop.clone()));
         if follows {
             self.tasks.spawn(self.skew.clone().watch(self.network.clone(), stop.clone()));
         }
         let (directory, stop) = (self.directory.clone(), stop.clone());
-        self.tasks.spawn(async move { stop.run_until_cancelled(directory.warm_up(is_ephemeral)).await });
+        let (network, score_gossip) = (self.network.clone(), self.score_gossip.clone());
+        let chain = self.chain.as_ref().filter(|_| is_ephemeral).map(Chain::handle);
+        let warming_up = async move {
+            if let Some(chain) = chain {
+                // Records of nodes that were registered later than the last block here would be refused.
+                let _ = chain.catch_up().await;
+            }
+            directory.warm_up(is_ephemeral).await;
+            // A client without a state does not know who may validate, and could verify none.
+            if follows {
+                live_scores::fetch(&network, &score_gossip, registry.subnets()).await;
+            }
+        };
+        self.tasks.spawn(async move { stop.run_until_cancelled(warming_up).await });
     }
 
     /// Registers the metrics of all its parts.
@@ -227,8 +262,14 @@ impl Mesh {
         let catalog = self.catalog.clone();
         register_state(registry, catalog::STATE, move || catalog.len());
         self.records.register(registry, gossip::RECORD_COUNTERS);
-        self.score_gossip.metrics().register(registry);
+        self.score_gossip.counters().register(registry, score_gossip::LIVE_SCORE_COUNTERS);
+        self.assignments.metrics().register(registry);
+        self.traffic.counters().register(registry, traffic::TRAFFIC_COUNTERS);
+        self.forwarder.metrics().register(registry);
         self.unhandled.register(registry);
+        if let Some(auditor) = &self.auditor {
+            auditor.metrics().register(registry);
+        }
         if let Some(chain) = &self.chain {
             chain.handle().register_metrics(registry);
         }
@@ -237,19 +278,19 @@ impl Mesh {
         }
     }
 
-    /// The advertiser of `experts`, for which `server` answers.
+    /// The advertiser of `experts`, which are asked at `place`.
     pub(crate) fn advertiser(
         &self,
         setup: MeshSetup<'_>,
         experts: &Arc<ServedExperts>,
-        server: &QueryServer,
+        place: QueryPlace,
     ) -> Advertiser {
-        let MeshSetup { config, spec, key } = setup;
+        let MeshSetup { spec, key, .. } = setup;
         Advertiser {
             key: key.clone(),
             mesh: self.id,
             expiry: spec.record_expiry(),
-            addresses: address::query(config, &self.listening, server.local_addr(), scope(spec)),
+            place,
             experts: experts.clone(),
             network: self.network.clone(),
             catalog: self.catalog.clone(),
@@ -257,22 +298,43 @@ impl Mesh {
         }
     }
 
-    /// The validator that sets tasks with `texts` and scores the answers; none where the chain is not followed.
-    pub(crate) fn validator(&self, setup: MeshSetup<'_>, router: Router, texts: Corpus) -> Option<Validator> {
-        Some(Validator {
+    /// Counts and publishes what users of this gateway ask, and asks validators' questions with `router`.
+    pub(crate) fn serve_validators(&self, setup: MeshSetup<'_>, router: Router, stop: CancellationToken) {
+        self.forwarder.serve(router, setup.config.max_budget);
+        self.tasks.spawn(self.traffic.clone().publish(self.network.clone(), stop));
+    }
+
+    /// The validator that sets tasks with `texts` and `references` and scores the answers; none where the chain is not followed.
+    ///
+    /// # Errors
+    /// When the record of what it has asked cannot be read.
+    pub(crate) fn validator(
+        &self,
+        setup: MeshSetup<'_>,
+        router: Router,
+        (texts, references): (Corpus, ReferenceModels),
+    ) -> std::io::Result<Option<Validator>> {
+        let Some(auditor) = self.auditor.clone() else { return Ok(None) };
+        let Some(chain) = &self.chain else { return Ok(None) };
+        Ok(Some(Validator {
             key: setup.key.clone(),
             mesh: self.id,
-            chain: self.chain.as_ref()?.handle(),
+            chain: chain.handle(),
             catalog: self.catalog.clone(),
             score_gossip: self.score_gossip.clone(),
+            auditor,
+            assignments: self.assignments.clone(),
+            traffic: self.traffic.clone(),
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
+            cells: Arc::new(Mutex::new(validator::cells(&setup.config.dir)?)),
             mechanisms: setup.config.mechanisms.clone(),
+            references,
             dir: setup.config.dir.clone(),
             block_time: setup.block_time(),
             metrics: ValidatorMetrics::default(),
-        })
+        }))
     }
 
     /// Shuts down in order, and writes the peer store.
@@ -287,55 +349,25 @@ impl Mesh {
     }
 }
 
+/// The auditor of a validator, and its queue.
+fn auditor(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Option<(Arc<Auditor>, Receiver<AuditCase>)> {
+    let MeshSetup { config, spec, key, .. } = setup;
+    let ids = (key.node_id(), spec.mesh_id());
+    let is_validator = config.role == Some(Role::Validator);
+    is_validator.then(|| Auditor::new(ids, registry.clone(), audit::built_in(), &config.dir))
+}
+
+/// What this node proves to clients without a state.
+fn light_server(setup: MeshSetup<'_>, chain: &Chain, catalog: &Arc<ExpertCatalog>) -> LightServer {
+    LightServer { chain: chain.handle(), catalog: catalog.clone(), spec: setup.spec.to_toml().into() }
+}
+
 /// Whether the operator wants this node to make blocks.
 fn chain_role(config: &NodeConfig) -> ChainRole {
     match config.role {
         Some(Role::Validator) => ChainRole::Validator,
         _ => ChainRole::Follower,
     }
-}
-
-fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<NetworkConfig, StartError> {
-    let MeshSetup { config, spec, key } = setup;
-    let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
-    network.listen = address::listen(config.bind, config.p2p_port);
-    network.reach.relay_server = config.relay_server;
-    network.reach.mdns = config.mdns;
-    network.external.clone_from(&config.external);
-    network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
-    network.topics.extend(score_gossip::topics());
-    if config.follow {
-        network.families.push(gossip::later(spec.economy.max_subnets));
-    }
-    network.protocols = vec![directory::protocol(), skew::protocol()];
-    if config.follow {
-        network.topics.extend(chain::topics(chain_role(config) == ChainRole::Validator));
-        network.protocols.push(chain::protocol());
-        network.topics.push(anchor::topic());
-    }
-    network.protocols.push(anchor::protocol());
-    network.protocols.push(state_sync::protocol());
-    network.peer_store = Some(config.dir.join(PEER_STORE));
-    if setup.is_ephemeral(registry) {
-        // A DHT server would never be asked: routing tables hold registered nodes only.
-        network.mode = DhtMode::Client;
-    }
-    network.bootstrap = address::bootstrap(spec, &key.node_id())?;
-    Ok(network)
-}
-
-/// The addresses that the network listens on, once it does.
-async fn listening(network: &NetworkHandle) -> Result<Vec<Multiaddr>, StartError> {
-    let wait = async {
-        loop {
-            match network.status().await {
-                Ok(status) if !status.listening.is_empty() => return Ok(status.listening),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                Err(_) => return Err(StartError::NotListening),
-            }
-        }
-    };
-    tokio::time::timeout(LISTEN_TIMEOUT, wait).await.unwrap_or(Err(StartError::NotListening))
 }
 
 /// Drops expired records at intervals, so that they do not take the room of others.

@@ -3,14 +3,14 @@
 //! A part owns its metrics. State that a part keeps anyway, such as the height of the chain, is a [`StateGauge`]: it is
 //! read when the metrics are encoded. `docs/metrics.md` lists all of them, and a test fails when it is stale.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use nervure_p2p::Verdict;
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, text::encode},
     metrics::{counter::Counter, gauge::ConstGauge},
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 
 /// An empty registry.
@@ -26,41 +26,75 @@ pub(crate) fn render(registry: &Registry) -> String {
     text
 }
 
-/// A gauge of a state that a part keeps anyway.
-pub(crate) struct StateGauge<S> {
+/// A gauge of a state that a part keeps anyway: a number, or a duration in seconds.
+pub(crate) struct StateGauge<S, V = u64> {
+    /// Its name, without the unit.
     pub name: &'static str,
     pub help: &'static str,
-    pub value: fn(&S) -> u64,
+    pub value: fn(&S) -> V,
+}
+
+/// What a gauge can show.
+pub(crate) trait GaugeReading: 'static {
+    /// How it is encoded.
+    type Encoded: EncodeGaugeValue;
+
+    /// Its unit, which the name of the metric ends with.
+    const UNIT: Option<Unit>;
+
+    /// The number to encode.
+    fn encoded(self) -> Self::Encoded;
+}
+
+impl GaugeReading for u64 {
+    type Encoded = i64;
+
+    const UNIT: Option<Unit> = None;
+
+    fn encoded(self) -> i64 {
+        i64::try_from(self).unwrap_or(i64::MAX)
+    }
+}
+
+impl GaugeReading for Duration {
+    type Encoded = f64;
+
+    const UNIT: Option<Unit> = Some(Unit::Seconds);
+
+    fn encoded(self) -> f64 {
+        self.as_secs_f64()
+    }
 }
 
 /// Registers `gauges` of the state that `read` gives when the metrics are encoded.
-pub(crate) fn register_state<S: 'static>(
+pub(crate) fn register_state<S: 'static, V: GaugeReading>(
     registry: &mut Registry,
-    gauges: &'static [StateGauge<S>],
+    gauges: &'static [StateGauge<S, V>],
     read: impl Fn() -> S + Send + Sync + 'static,
 ) {
     registry.register_collector(Box::new(StateGauges { gauges, read: Box::new(read) }));
 }
 
-struct StateGauges<S: 'static> {
-    gauges: &'static [StateGauge<S>],
+struct StateGauges<S: 'static, V: 'static> {
+    gauges: &'static [StateGauge<S, V>],
     read: Box<dyn Fn() -> S + Send + Sync>,
 }
 
-impl<S> fmt::Debug for StateGauges<S> {
+impl<S, V> fmt::Debug for StateGauges<S, V> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.gauges.iter().map(|gauge| gauge.name)).finish()
     }
 }
 
-impl<S> Collector for StateGauges<S> {
+impl<S, V: GaugeReading> Collector for StateGauges<S, V> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let state = (self.read)();
         for StateGauge { name, help, value } in self.gauges {
-            let gauge = ConstGauge::new(i64::try_from(value(&state)).unwrap_or(i64::MAX));
+            let gauge = ConstGauge::new(value(&state).encoded());
             // The registry ends the help text of other metrics with a full stop.
             let help = format!("{help}.");
-            gauge.encode(encoder.encode_descriptor(name, &help, None, gauge.metric_type())?)?;
+            let unit = V::UNIT;
+            gauge.encode(encoder.encode_descriptor(name, &help, unit.as_ref(), gauge.metric_type())?)?;
         }
         Ok(())
     }

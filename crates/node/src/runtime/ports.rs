@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
 };
 
+use crate::config::NodeConfig;
+
 /// A port cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("port {port} ({protocol}) cannot be used on {address}: {source}")]
@@ -25,6 +27,16 @@ impl PortError {
     pub(crate) fn in_use(&self) -> bool {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
+}
+
+/// Checks the ports that a node with this configuration binds.
+pub(crate) fn check(config: &NodeConfig) -> Result<(), PortError> {
+    if !config.sealed {
+        udp(config.bind, config.p2p_port)?;
+        tcp(config.bind, config.p2p_port)?;
+        udp(config.bind, config.query_port)?;
+    }
+    tcp(config.http_bind, config.http_port)
 }
 
 /// Checks that UDP `port` on `address` is free; 0 always is.

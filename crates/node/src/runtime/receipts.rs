@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_protocol::{AnswerHasher, Receipt, SignedReceipt, request_hash};
+use nervure_protocol::{
+    AnswerHasher, ExpertEvent, ExpertRequest, FinishReason, ModelIdentity, ModelName, Receipt,
+    ReceiptSampling, SignedReceipt, Usage, request_hash,
+};
 
 use super::clock;
 
@@ -22,8 +25,21 @@ pub(crate) struct OpenReceipt {
     query: Hash,
     request: Hash,
     answer: AnswerHasher,
+    model: ServedModel,
+    sampling: Option<ReceiptSampling>,
     received_at: UnixMillis,
     began: Instant,
+}
+
+/// The expert that answers, as its record names it.
+#[derive(Clone)]
+pub(crate) struct ServedModel {
+    /// Its name on this node.
+    pub(crate) expert: String,
+    /// The name of its model.
+    pub(crate) model: ModelName,
+    /// What this node says about that model.
+    pub(crate) identity: ModelIdentity,
 }
 
 impl ReceiptSigner {
@@ -33,21 +49,26 @@ impl ReceiptSigner {
     }
 
     /// The signed receipt of a complete answer.
-    pub(crate) fn sign(&self, open: OpenReceipt) -> Option<Vec<u8>> {
+    pub(crate) fn sign(&self, open: OpenReceipt, usage: Usage, reason: FinishReason) -> Option<Vec<u8>> {
+        let ServedModel { expert, model, identity } = open.model;
         let receipt = Receipt {
             netuid: open.netuid,
             asker: open.asker,
             miner: self.key.node_id(),
             query: open.query,
             request: open.request,
-            answer: open.answer.finish(),
+            answer: open.answer.finish(usage, reason),
+            expert,
+            model,
+            identity,
+            sampling: open.sampling,
             received_at: open.received_at,
             took_ms: u32::try_from(open.began.elapsed().as_millis()).unwrap_or(u32::MAX),
         };
         match SignedReceipt::sign(&self.key, &self.mesh, receipt) {
             Ok(signed) => Some(signed.bytes().to_vec()),
             Err(error) => {
-                tracing::debug!(%error, "an answer took too long for a receipt");
+                tracing::debug!(%error, "an answer gets no receipt");
                 None
             }
         }
@@ -56,7 +77,7 @@ impl ReceiptSigner {
 
 impl OpenReceipt {
     /// For a query that has a name; none for others.
-    pub(crate) fn of(asker: NodeId, open: &QueryOpen) -> Option<Self> {
+    pub(crate) fn of(asker: NodeId, open: &QueryOpen, model: ServedModel) -> Option<Self> {
         let query = open.name?;
         Some(Self {
             netuid: open.netuid,
@@ -64,14 +85,21 @@ impl OpenReceipt {
             query,
             request: request_hash(&query, &open.body),
             answer: AnswerHasher::default(),
+            model,
+            sampling: None,
             received_at: clock::now(),
             began: Instant::now(),
         })
     }
 
-    /// Hashes a chunk that is sent.
-    pub(crate) fn chunk(&mut self, chunk: &[u8]) {
-        self.answer.chunk(chunk);
+    /// Notes how the request wants its tokens chosen.
+    pub(crate) fn asked(&mut self, request: &ExpertRequest) {
+        self.sampling = ReceiptSampling::of(request);
+    }
+
+    /// Hashes an event that is sent.
+    pub(crate) fn event(&mut self, event: &ExpertEvent) {
+        self.answer.event(event);
     }
 }
 
@@ -93,7 +121,12 @@ mod tests {
             deadline_ms: 1_000,
             budget: Amount::ZERO,
             name,
+            hops: 0,
         }
+    }
+
+    fn model() -> ServedModel {
+        ServedModel { expert: "rust".into(), model: "m".into(), identity: ModelIdentity::default() }
     }
 
     #[test]
@@ -107,22 +140,24 @@ mod tests {
             request: request_hash(&query, &[1, 2, 3]),
             sent_at: clock::now(),
         };
-        let verified = |arrived: &[u8]| {
-            let mut receipt = OpenReceipt::of(asker, &open(Some(query))).unwrap();
-            receipt.chunk(b"one");
-            let signed = ReceiptSigner::new(miner.clone(), MESH).sign(receipt).unwrap();
+        let (usage, reason) = (Usage::default(), FinishReason::Stop);
+        let text = |text: &str| ExpertEvent::Text(text.into());
+        let verified = |arrived: &str| {
+            let mut receipt = OpenReceipt::of(asker, &open(Some(query)), model()).unwrap();
+            receipt.event(&text("one"));
+            let signed = ReceiptSigner::new(miner.clone(), MESH).sign(receipt, usage, reason).unwrap();
             let mut outstanding = PendingQueries::new(asker, MESH);
             outstanding.ask(asked).unwrap();
             let mut answer = AnswerHasher::default();
-            answer.chunk(arrived);
-            outstanding.settle(&signed, &answer.finish(), clock::now())
+            answer.event(&text(arrived));
+            outstanding.settle(&signed, &answer.finish(usage, reason), clock::now())
         };
-        assert_eq!(verified(b"one").unwrap().receipt().miner, miner.node_id());
-        assert_eq!(verified(b"two"), Err(SettleError::Differs("answer")));
+        assert_eq!(verified("one").unwrap().receipt().miner, miner.node_id());
+        assert_eq!(verified("two"), Err(SettleError::Differs("answer")));
     }
 
     #[test]
     fn a_query_without_a_name_gets_no_receipt() {
-        assert!(OpenReceipt::of(NodeId::from_bytes([1; 32]), &open(None)).is_none());
+        assert!(OpenReceipt::of(NodeId::from_bytes([1; 32]), &open(None), model()).is_none());
     }
 }

@@ -20,8 +20,8 @@ use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, score_goss
 const _: () =
     assert!(WINDOW_BYTES == byte_text::CONTEXT_BYTES && WINDOW_KEPT_BYTES == byte_text::RETAINED_BYTES);
 
-/// The router of the node of `mesh`, which asks through `client`.
-pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: AddressScope) -> Router {
+/// The router of the node of `mesh`, which asks through `client` at addresses of `scope`.
+pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: Option<AddressScope>) -> Router {
     Router::new(Environment {
         node: mesh.network.node(),
         mesh: mesh.id,

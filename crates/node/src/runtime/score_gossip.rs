@@ -1,4 +1,4 @@
-//! Validators' gossiped assignments and live scores, and the trust that the gate computes from those and the last block.
+//! Validators' gossiped live scores, and the trust that the gate computes from those and the last block.
 //!
 //! What a hostile node can do: make us verify one signature per message that passed the network's own bounds. There
 //! are tables for subnets of the ledger only, and each is bounded.
@@ -6,75 +6,49 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::FutureExt;
-use nervure_ledger::state::LedgerState;
+use nervure_ledger::{
+    state::LedgerState,
+    subnet::{Neuron, Subnet},
+};
 use nervure_p2p::{TopicSpec, Verdict};
-use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
 use nervure_protocol::{
-    AssignmentError, LiveScoresError, SignedAssignment, SignedLiveScores,
-    topics::{ASSIGNMENTS, SCORES},
+    LiveScoresError, Score, ScoresRequest, ScoresResponse, SignedLiveScores, bounds::MAX_SCORES_PAGE,
+    topics::SCORES,
 };
-use nervure_router::TrustTable;
-use nervure_subnet::{
-    Registration, Trust,
-    score::{LiveScoreTable, MedianScore},
-    task::{AssignmentOutcome, Assignments},
-};
+use nervure_router::{NeuronTrust, SubnetTrust, TrustTable};
+use nervure_subnet::{Trust, score::LiveScoreTable};
 use parking_lot::Mutex;
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use serde_bytes::ByteBuf;
 
-use super::{clock, gossip::TopicHandlers, registry::LedgerRegistry};
+use super::{clock, gossip::TopicHandlers, metrics::VerdictCounters, registry::LedgerRegistry};
 
-/// The topics of this module.
-pub(crate) fn topics() -> [TopicSpec; 2] {
-    [TopicSpec::of(ASSIGNMENTS), TopicSpec::of(SCORES)]
+/// The topic of this module.
+pub(crate) fn topic() -> TopicSpec {
+    TopicSpec::of(SCORES)
 }
 
-/// Registers the handlers of assignments and live scores.
+/// Registers the handler of live scores.
 pub(crate) fn register(topics: &mut TopicHandlers, score_gossip: &Arc<ScoreGossip>) {
-    for topic in [ASSIGNMENTS, SCORES] {
-        let score_gossip = score_gossip.clone();
-        topics.register(topic.name, move |message| {
-            let verdict = score_gossip.handle_gossip(topic.name, &message.data);
-            message.judge(verdict).boxed()
-        });
-    }
+    let score_gossip = score_gossip.clone();
+    topics.register(SCORES.name, move |message| {
+        let verdict = score_gossip.handle_gossip(&message.data);
+        message.judge(verdict).boxed()
+    });
 }
 
-/// How many messages of validators were accepted, ignored and rejected.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ScoreGossipMetrics {
-    /// Accepted assignments.
-    assignments: Counter,
-    /// Accepted live scores.
-    scores: Counter,
-    /// Old, already known, or beyond a bound.
-    ignored: Counter,
-    /// Invalid in themselves.
-    rejected: Counter,
-}
+pub(crate) const LIVE_SCORE_COUNTERS: [(&str, &str); 3] = [
+    ("scores_accepted", "Live scores of validators accepted"),
+    ("score_messages_ignored", "Live scores that were old or already known"),
+    ("score_messages_rejected", "Live scores that were invalid"),
+];
 
-impl ScoreGossipMetrics {
-    /// Registers all of them.
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        let counters = [
-            ("assignments_accepted", "Assignments of validators accepted", &self.assignments),
-            ("scores_accepted", "Live scores of validators accepted", &self.scores),
-            ("opinions_ignored", "Assignments and live scores that were old or already known", &self.ignored),
-            ("opinions_rejected", "Assignments and live scores that were invalid", &self.rejected),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-    }
-}
-
-/// Validators' assignments and live scores, shared by gossip, gate and the HTTP API.
+/// Validators' live scores, shared by gossip, gate and the HTTP API.
 pub(crate) struct ScoreGossip {
     mesh: MeshId,
     registry: LedgerRegistry,
-    assignments: Mutex<Assignments>,
     live: Mutex<LiveScoreState>,
-    metrics: ScoreGossipMetrics,
+    counters: VerdictCounters,
 }
 
 #[derive(Default)]
@@ -85,42 +59,16 @@ struct LiveScoreState {
 }
 
 impl ScoreGossip {
-    /// Without assignments or scores.
+    /// Without scores.
     pub(crate) fn new(mesh: MeshId, registry: LedgerRegistry) -> Self {
-        let (assignments, live) = (Mutex::default(), Mutex::default());
-        Self { mesh, registry, assignments, live, metrics: ScoreGossipMetrics::default() }
+        Self { mesh, registry, live: Mutex::default(), counters: VerdictCounters::default() }
     }
 
-    /// Judges a message of one of the topics.
-    pub(crate) fn handle_gossip(&self, topic: &str, data: &[u8]) -> Verdict {
-        let (verdict, taken) = match topic {
-            _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.metrics.assignments),
-            _ => (self.scores(data), &self.metrics.scores),
-        };
-        let counter = match verdict {
-            Verdict::Accept => taken,
-            Verdict::Ignore => &self.metrics.ignored,
-            Verdict::Reject => &self.metrics.rejected,
-        };
-        counter.inc();
+    /// Judges a message.
+    pub(crate) fn handle_gossip(&self, data: &[u8]) -> Verdict {
+        let verdict = self.scores(data);
+        self.counters.count(verdict);
         verdict
-    }
-
-    fn assignment(&self, data: &[u8]) -> Verdict {
-        let now = clock::now();
-        let verified = SignedAssignment::verify(data, &self.mesh, now, &self.registry);
-        match verified.map(|signed| self.assignments.lock().insert(signed, now)) {
-            Ok(AssignmentOutcome::New) => Verdict::Accept,
-            Ok(AssignmentOutcome::Known | AssignmentOutcome::Full) => Verdict::Ignore,
-            // A new block reaches nodes at different times: the sender may know a later one than this node.
-            Err(
-                AssignmentError::Expired
-                | AssignmentError::FromTheFuture
-                | AssignmentError::NotAValidator { .. }
-                | AssignmentError::NotRegistered { .. },
-            ) => Verdict::Ignore,
-            Ok(AssignmentOutcome::Contradiction) | Err(_) => Verdict::Reject,
-        }
     }
 
     fn scores(&self, data: &[u8]) -> Verdict {
@@ -150,9 +98,31 @@ impl ScoreGossip {
         news
     }
 
-    /// The last block, and the trust in every neuron by that block and the live scores since. Computed again only after
+    /// Takes scores that another node sent on request; their validator when they are valid. Invalid ones are counted.
+    pub(crate) fn take_fetched(&self, bytes: &[u8]) -> Option<NodeId> {
+        let Ok(signed) = SignedLiveScores::verify(bytes, &self.mesh, clock::now(), &self.registry) else {
+            self.counters.count(Verdict::Reject);
+            return None;
+        };
+        self.counters.count(if self.take(&signed) { Verdict::Accept } else { Verdict::Ignore });
+        Some(signed.scores().validator)
+    }
+
+    /// A page of the signed scores of a subnet's validators.
+    pub(crate) fn page(&self, request: &ScoresRequest) -> ScoresResponse {
+        let live = self.live.lock();
+        let Some(table) = live.tables.get(&request.netuid) else { return ScoresResponse::default() };
+        let mut signed = table.signed(request.after);
+        let scores = signed.by_ref().take(MAX_SCORES_PAGE).map(ByteBuf::from).collect();
+        ScoresResponse { scores, more: signed.next().is_some() }
+    }
+
+    /// The last block, and the trust in every expert by that block and the live scores since. Computed again only after
     /// a new block or new scores; queries share the result.
     pub(crate) fn trusts(&self) -> (BlockHeight, Arc<TrustTable>) {
+        if let Some(slots) = self.registry.slots() {
+            return slots.trusts();
+        }
         let tip = self.registry.tip();
         let (height, state) = (tip.header.height, &tip.state);
         let mut live = self.live.lock();
@@ -170,25 +140,75 @@ impl ScoreGossip {
     }
 
     /// What is counted about the messages.
-    pub(crate) fn metrics(&self) -> &ScoreGossipMetrics {
-        &self.metrics
+    pub(crate) fn counters(&self) -> &VerdictCounters {
+        &self.counters
     }
 }
 
+/// The trust table of the state and the live scores.
 fn trusts(state: &LedgerState, tables: &BTreeMap<Netuid, LiveScoreTable>) -> TrustTable {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
-    let mut trusts = TrustTable::new();
-    for (netuid, subnet) in state.subnets() {
-        let score_gossip: BTreeMap<Registration, MedianScore> =
-            tables.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
-        let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
-        for neuron in &subnet.neurons {
-            let of = Registration { node: neuron.node, block: BlockHeight(neuron.registered) };
-            // Before a subnet's first epoch all incentives are 0, and carry no information.
-            let incentive = (largest > 0).then_some((neuron.incentive, largest));
-            trusts.insert((*netuid, neuron.node), Trust::new(incentive, score_gossip.get(&of).copied()));
-        }
+    let of_subnet = |(netuid, subnet): (&Netuid, &Subnet)| {
+        let table = tables.get(netuid);
+        let (part, whole) = state.backing(*netuid).unwrap_or_default().part();
+        let trust = SubnetTrust {
+            backing: Score::ratio(part, whole),
+            has_live_scores: table.is_some_and(|table| {
+                // Of half of the stake: the few that a hostile peer shows a node that has just joined are not a median.
+                let published = table.published_stake(stake, now);
+                published > 0 && 2 * published >= permitted_stake(subnet, stake)
+            }),
+            neurons: neurons(subnet, state.height()),
+            experts: table.map(|table| table.medians(stake, now)).unwrap_or_default(),
+        };
+        (*netuid, trust)
+    };
+    state.subnets().iter().map(of_subnet).collect()
+}
+
+/// The stake of the validators of a subnet, together.
+fn permitted_stake(subnet: &Subnet, stake: impl Fn(&NodeId) -> u64) -> u128 {
+    let permitted = subnet.occupied().filter(|(_, neuron)| neuron.permit);
+    permitted.map(|(_, neuron)| u128::from(stake(&neuron.node))).sum()
+}
+
+/// The neurons of a subnet with their incentives at block `height`, as parts of the largest.
+fn neurons(subnet: &Subnet, height: BlockHeight) -> BTreeMap<NodeId, NeuronTrust> {
+    let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
+    let of_neuron = |(_, neuron): (Uid, &Neuron)| {
+        let age = height.0.saturating_sub(neuron.registered);
+        let incentive = Trust::incentive_of((neuron.incentive, largest), (age, subnet.hyperparameters.tempo));
+        (neuron.node, NeuronTrust { registered: BlockHeight(neuron.registered), incentive })
+    };
+    subnet.occupied().map(of_neuron).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_ledger::{
+        chain::Tip,
+        spec::{MeshSpec, SubnetSpec},
+    };
+    use nervure_protocol::testing::key;
+
+    use super::*;
+
+    #[test]
+    fn a_neuron_without_incentive_says_nothing_until_weights_for_it_can_have_counted() {
+        let mut spec = MeshSpec::test("trust");
+        spec.subnets = vec![SubnetSpec::new(Netuid(1), "a", None)];
+        let [old, new] = [1, 2].map(|seed| key(seed).node_id());
+        let (tip, _) = Tip::genesis(&spec.with_miner(old).with_miner(new)).unwrap();
+        let mut subnet = tip.state.subnets()[&Netuid(1)].clone();
+        let uid = usize::from(subnet.uid_of(&old).unwrap().0);
+        Arc::make_mut(&mut subnet.neurons[uid]).incentive = 1_000;
+        let incentives = |block| {
+            let neurons = neurons(&subnet, BlockHeight(block));
+            [old, new].map(|node| neurons[&node].incentive)
+        };
+        let tempo = subnet.hyperparameters.tempo;
+        assert_eq!(incentives(3 * tempo), [Some(Score::ONE), None]);
+        assert_eq!(incentives(3 * tempo + 1), [Some(Score::ONE), Some(Score::ZERO)]);
     }
-    trusts
 }

@@ -6,28 +6,28 @@
 //! What a hostile asker can do: open a query that passed admission, and make us decode one bounded body of
 //! canonical CBOR. Everything in it is validated before an expert sees it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+mod answer;
+mod load;
+mod refusal;
+mod share;
 
-use futures::{FutureExt, StreamExt, future::BoxFuture};
-use nervure_experts::{Expert, ExpertError, ExpertStream};
-use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{FutureExt, future::BoxFuture};
+use nervure_experts::Expert;
+use nervure_p2p::query::{InboundQuery, QueryErrorCode, QueryOpen, QueryService};
 use nervure_primitives::{Capability, Netuid};
 use nervure_protocol::{
-    ExpertEvent, ExpertRequest,
+    ExpertRequest, ModelName,
+    bounds::MAX_HOPS,
     query::{ErrorText, body},
 };
 use nervure_router::price;
 
-use super::receipts::{OpenReceipt, ReceiptSigner};
-
-/// Queries at which an expert counts as fully loaded: the length of a built-in model's queue.
-const FULL_LOAD_QUERIES: u32 = 16;
+use super::receipts::{OpenReceipt, ReceiptSigner, ServedModel};
+pub(crate) use load::ExpertLoad;
+use refusal::{refuse_busy, refuse_unknown};
+pub(crate) use share::ExpertPlaces;
 
 /// An expert as this node offers it.
 #[derive(Clone)]
@@ -42,32 +42,23 @@ pub(crate) struct ServedExpert {
     pub price: u64,
     /// The model.
     pub expert: Arc<dyn Expert>,
-    /// Queries that it works on or that wait for it.
-    pub in_progress: Arc<AtomicU32>,
+    /// How busy it is.
+    pub load: ExpertLoad,
+    /// Its workers, or the requests to its upstream.
+    pub places: ExpertPlaces,
 }
 
 impl ServedExpert {
-    /// Its load, in percent of [`FULL_LOAD_QUERIES`].
+    /// Its load, in percent.
     pub(crate) fn load(&self) -> u8 {
-        // The minimum comes first, so that the product cannot overflow.
-        let busy = self.in_progress.load(Ordering::Relaxed).min(FULL_LOAD_QUERIES) * 100 / FULL_LOAD_QUERIES;
-        u8::try_from(busy).unwrap_or(100)
+        self.load.percent()
     }
-}
 
-/// Counts a query as in progress until it is dropped.
-struct InFlightGuard(Arc<AtomicU32>);
-
-impl InFlightGuard {
-    fn begin(counter: &Arc<AtomicU32>) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(counter.clone())
-    }
-}
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    /// What its receipts say about it: the same as its record.
+    fn model(&self) -> ServedModel {
+        let card = self.expert.card();
+        let (model, identity) = (ModelName::new(&card.model), card.identity.clone());
+        ServedModel { expert: self.name.clone(), model, identity }
     }
 }
 
@@ -109,30 +100,42 @@ impl ServedExperts {
 
 impl QueryService for ServedExperts {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
-        let InboundQuery { from, open, reply } = query;
+        let InboundQuery { from, standing, open, reply } = query;
         let Some(served) = self.pick(&open).cloned() else {
-            return reply_no_such(reply).boxed();
+            return refuse_unknown(reply).boxed();
         };
-        let receipt = self.signer.clone().zip(OpenReceipt::of(from, &open));
+        let receipt = self.signer.clone().zip(OpenReceipt::of(from, &open, served.model()));
         async move {
-            // Inside the future: dropping it when the asker leaves gives the count back.
-            let _in_flight = InFlightGuard::begin(&served.in_progress);
-            match accept(&served, &open) {
-                Ok(request) => stream(served.expert.run(request), reply, receipt).await,
-                Err((code, reason)) => reply.refuse(code, reason, None).await,
+            // Before the queue: a refusal needs no place.
+            let request = match accept(&served, &open) {
+                Ok(request) => request,
+                Err((code, reason)) => return reply.refuse(code, reason, None).await,
+            };
+            let receipt = receipt.map(|(signer, mut open)| {
+                open.asked(&request);
+                (signer, open)
+            });
+            // Inside the future: dropping it when the asker leaves gives both back.
+            let _in_flight = served.load.begin(standing.class);
+            match served.places.take(from, standing).await {
+                Ok(place) => {
+                    let events = served.expert.run_passed_on(request, open.hops.saturating_add(1));
+                    answer::stream(events, place, reply, receipt).await;
+                }
+                Err(none) => refuse_busy(reply, none).await,
             }
         }
         .boxed()
     }
 }
 
-async fn reply_no_such(reply: Replier) {
-    reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here".into(), None).await;
-}
-
 /// The validated request of a query, when its budget covers the cost.
 fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, ErrorText)> {
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, ErrorText::new(error));
+    if open.hops > MAX_HOPS {
+        let reason = format!("{} servers have passed it on, at most {MAX_HOPS} may", open.hops);
+        return Err((QueryErrorCode::BadRequest, reason.into()));
+    }
     let request = body::decode_request(&open.body).map_err(|error| bad(&error))?;
     // CBOR gives the types only. The bounds of the fields are checked before the expert sees them.
     request.validate().map_err(|error| bad(&error))?;
@@ -147,66 +150,8 @@ fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (Que
     Ok(request)
 }
 
-/// Moves an expert's events to the asker until one of them is done.
-async fn stream(
-    mut events: ExpertStream,
-    mut reply: Replier,
-    mut receipt: Option<(ReceiptSigner, OpenReceipt)>,
-) {
-    loop {
-        let event = tokio::select! {
-            biased;
-            // First in order: an asker that has left must free the expert, also while the expert always has
-            // an event.
-            () = reply.cancelled() => return,
-            event = events.next() => event,
-        };
-        let sent = match event {
-            Some(Ok(ExpertEvent::Done { usage, reason })) => {
-                let receipt = receipt.and_then(|(signer, open)| signer.sign(open));
-                return reply.end(QueryEnd { receipt, ..body::end(usage, reason) }).await;
-            }
-            Some(Ok(event)) => body::encode_event(&event),
-            Some(Err(error)) => return refuse(reply, &error).await,
-            // Every stream has to finish with `Done`. Without it the answer is incomplete and must not end well.
-            None => return,
-        };
-        match sent {
-            Ok(chunk) => {
-                if let Some((_, receipt)) = &mut receipt {
-                    // The encoded bytes, as the asker receives them: both sides hash the same.
-                    receipt.chunk(&chunk);
-                }
-                if let Err(_gone) = reply.send(chunk).await {
-                    return;
-                }
-            }
-            Err(error) => {
-                return reply.refuse(QueryErrorCode::Internal, ErrorText::new(error), None).await;
-            }
-        }
-    }
-}
-
-/// Sends an expert's refusal as a typed error frame.
-async fn refuse(reply: Replier, error: &ExpertError) {
-    let retry_after = match error {
-        ExpertError::Busy { retry_after } => Some(*retry_after),
-        _ => None,
-    };
-    reply.refuse(code(error), ErrorText::new(error), retry_after).await;
-}
-
-fn code(error: &ExpertError) -> QueryErrorCode {
-    match error {
-        ExpertError::Busy { .. } => QueryErrorCode::Busy,
-        ExpertError::BadRequest { .. } | ExpertError::Unsupported { .. } => QueryErrorCode::BadRequest,
-        ExpertError::ContextTooLong { .. } => QueryErrorCode::ContextTooLong,
-        ExpertError::Cancelled => QueryErrorCode::ShuttingDown,
-        ExpertError::Internal(_) => QueryErrorCode::Internal,
-        _ => QueryErrorCode::ExpertFailed,
-    }
-}
+#[cfg(test)]
+mod flood_tests;
 
 #[cfg(test)]
 #[cfg(feature = "byte-lm")]
@@ -225,7 +170,8 @@ mod tests {
             capability: model.card().capability.parse().unwrap(),
             price,
             expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
-            in_progress: Arc::default(),
+            load: ExpertLoad::default(),
+            places: ExpertPlaces::new(std::num::NonZeroUsize::MIN),
         }
     }
 
@@ -239,6 +185,7 @@ mod tests {
             deadline_ms: 1000,
             budget: Amount::ZERO,
             name: None,
+            hops: 0,
         }
     }
 
@@ -255,24 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn the_load_follows_the_queries_within_its_bounds() {
-        let expert = served("a", "rust", 0);
-        assert_eq!(expert.load(), 0);
-        let some: Vec<_> = (0..4).map(|_| InFlightGuard::begin(&expert.in_progress)).collect();
-        assert_eq!(expert.load(), 25);
-        let many: Vec<_> = (0..100).map(|_| InFlightGuard::begin(&expert.in_progress)).collect();
-        assert_eq!(expert.load(), 100);
-        drop((some, many));
-        assert_eq!(expert.load(), 0);
-    }
-
-    #[test]
     fn the_budget_and_the_body_are_checked_before_the_expert_works() {
         let paid = served("a", "rust", 1_000_000);
         let refused = |open: &QueryOpen| accept(&paid, open).unwrap_err().0;
         assert_eq!(refused(&open("text", None)), QueryErrorCode::BudgetExceeded);
         assert_eq!(
             refused(&QueryOpen { body: vec![0xFF], ..open("text", None) }),
+            QueryErrorCode::BadRequest
+        );
+        assert!(accept(&served("b", "rust", 0), &QueryOpen { hops: MAX_HOPS, ..open("text", None) }).is_ok());
+        assert_eq!(
+            refused(&QueryOpen { hops: MAX_HOPS + 1, ..open("text", None) }),
             QueryErrorCode::BadRequest
         );
         let budget = Amount::from_base_units(256_000);

@@ -1,8 +1,7 @@
 //! Whether this machine's clock is right, compared with the clocks of other nodes.
 //!
-//! Blocks carry no time and consensus needs none, so that a wrong clock endangers nothing that is final. But expert
-//! records, assignments, receipts and scores carry times, and other nodes refuse those that are half a minute off: a
-//! node with a wrong clock is ignored without knowing why. So every node asks some registered nodes at intervals, and
+//! Validators prevote a block only if its time fits their own clocks, and other nodes refuse expert records, assignments,
+//! receipts and scores that are half a minute off: a node with a wrong clock is ignored without knowing why. So every node asks some registered nodes at intervals, and
 //! reports how far it is from their median when that is more than [`MAX_SKEW`].
 //!
 //! What a hostile node can do: answer with a wrong time, which moves the median only when most of the asked nodes do so.
@@ -62,8 +61,8 @@ impl Skew {
         (off > MAX_SKEW).then(|| {
             let way = if found.ahead > 0 { "ahead of" } else { "behind" };
             format!(
-                "{} s {way} the median of {} other nodes, which refuse records with such times (blocks carry none): set \
-                 it, for instance with timedatectl set-ntp true",
+                "{} s {way} the median of {} other nodes, which refuse records and blocks with such times: set it, for \
+                 instance with timedatectl set-ntp true",
                 off.as_secs(),
                 found.of
             )

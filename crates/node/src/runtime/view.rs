@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
-use nervure_api::{CapabilityCount, Catalog, ChainStatus, FeesView, ModelView, PeerView, ServiceError};
+use nervure_api::{
+    AlertView, CapabilityCount, Catalog, ChainStatus, FeesView, HistoryView, ModelView, PeerView,
+    ServiceError,
+};
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId};
 use nervure_protocol::ExpertRecord;
 
-use super::{chain::ChainView, clock};
+use super::{
+    chain::{Alert, AlertKind, ChainView},
+    clock,
+};
 
 /// Models and capabilities of `records`, each once, in order of name.
 pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
@@ -52,6 +58,7 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         height: header.height,
         block: header.id(),
         state: header.state,
+        history: HistoryView { from: view.history.from, archive: view.history.is_archive },
         // By the block's own time: a node that has just caught up with old blocks is not up to date. The genesis of a
         // local mesh has no time.
         age_ms: milliseconds(match view.tip.header.height.0 {
@@ -70,9 +77,22 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         fees: fees(view),
         signed: view.signed,
         silent_through: view.silent_through,
-        stalled: view.stalled.clone(),
+        alerts: alerts(view),
+        stalled: view.no_history.clone().or_else(|| view.stalled.clone()),
         failed: view.failed.clone(),
     }
+}
+
+/// What the node's operator should look at.
+fn alerts(view: &ChainView) -> Vec<AlertView> {
+    let alert = |(kind, alert): (&AlertKind, &Alert)| AlertView {
+        kind: kind.name().into(),
+        since: alert.since,
+        last: alert.last,
+        count: alert.count,
+        message: alert.message.clone(),
+    };
+    view.alerts.iter().map(alert).collect()
 }
 
 /// The last block that ended an epoch of a subnet that still exists.
@@ -88,7 +108,8 @@ pub(crate) fn peer(info: PeerInfo) -> PeerView {
         direction: if info.inbound { "in" } else { "out" }.into(),
         rtt_ms: info.rtt_ms,
         agent: info.agent.to_string(),
-        addresses: vec![info.address.to_string()],
+        // Users of a gateway's HTTP API are strangers to a sealed miner.
+        addresses: if info.hides_address { Vec::new() } else { vec![info.address.to_string()] },
     }
 }
 

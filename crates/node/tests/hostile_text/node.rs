@@ -120,6 +120,7 @@ fn subnet() -> Value {
     json!({
         "netuid": 1, "name": HOSTILE, "owner": null, "owner_node": null, "registered": 1, "locked": 1, "earned": 1,
         "price": 1, "pending": 1, "epoch": 1, "due": 1, "neurons": 0, "slots": 1,
+        "backing": { "behind": 1, "of": 2, "factor_milli": 1000 },
         "hyperparameters": Hyperparameters::default(),
     })
 }
@@ -157,7 +158,7 @@ fn ask() -> String {
         json!({ "type": "route", "expert": expert(), "route": route }),
         json!({ "type": "text", "text": HOSTILE }),
         json!({ "type": "mixed", "participants": [participant] }),
-        json!({ "type": "took_over", "succession": takeover }),
+        json!({ "type": "took_over", "takeover": takeover }),
         json!({ "type": "done", "usage": { "prompt_tokens": 1, "completion_tokens": 1 }, "reason": "stop" }),
     ]
     .map(|line| format!("{line}\n"))

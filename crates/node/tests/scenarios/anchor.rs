@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::mesh::{CommandOutput, Mesh, eventually, nervure};
+use crate::mesh::{CommandOutput, Mesh, Running, eventually, nervure};
 
 /// The checkpoint list, the latest first.
 fn checkpoints(mesh: &Mesh) -> Vec<Value> {
@@ -138,7 +138,7 @@ fn begins_with_the_contract(mesh: &Mesh) {
         .args(["--checkpoint", "anchored", "--anchor-rpc", &rpc])
         .stderr(log)
         .spawn();
-    let _node = NodeProcess(node.unwrap());
+    let _node = Running(node.unwrap());
     let output = eventually("a node that begins with the contract", || {
         let output = std::fs::read_to_string(home.path().join("log")).unwrap();
         assert!(!output.contains("error:"), "{output}");
@@ -148,16 +148,6 @@ fn begins_with_the_contract(mesh: &Mesh) {
         output.contains("the last anchored checkpoint") || output.contains("which is verified"),
         "{output}"
     );
-}
-
-/// A process that ends with the test.
-struct NodeProcess(std::process::Child);
-
-impl Drop for NodeProcess {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

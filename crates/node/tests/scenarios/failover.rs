@@ -7,7 +7,7 @@ fn a_stream_continues_from_the_same_byte_when_its_miner_dies() {
     let mut command = nervure();
     command.args(["bench", "failover", "--json", "--streams", "24", "--parallel", "2", "--miners", "3"]);
     let output =
-        CommandOutput::of(command.args(["--bytes", "400", "--pause", "2500"]).output().unwrap()).succeeded();
+        CommandOutput::of(command.args(["--bytes", "800", "--pause", "2500"]).output().unwrap()).succeeded();
     let seen = output.json();
     assert_eq!((seen["completed"].as_u64(), seen["identical"].as_u64()), (Some(24), Some(24)), "{output:?}");
     assert!(seen["kills"].as_u64() >= Some(1) && seen["takeovers"].as_u64() >= Some(1), "{seen}");

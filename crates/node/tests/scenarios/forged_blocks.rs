@@ -3,7 +3,6 @@
 
 use std::{
     path::Path,
-    process::{Child, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -27,28 +26,10 @@ use serde_bytes::ByteBuf;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::mesh::{Mesh, eventually, nervure, run};
+use crate::mesh::{Mesh, Running, eventually, run};
 
 /// A height that no chain reaches.
 const IMPOSSIBLE: BlockHeight = BlockHeight(u64::MAX);
-
-/// A node that follows the chain. Killed on drop.
-struct Follower(Child);
-
-impl Follower {
-    fn join(mesh: &Path, dir: &Path) -> Self {
-        let mut command = nervure();
-        command.arg("--dir").arg(dir).arg("join").arg(mesh);
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Takes every node for registered.
 struct EveryNode;
@@ -128,7 +109,7 @@ async fn next_blocks(network: &NetworkHandle, honest: NodeId, request: &[u8]) ->
         match BlocksResponse::decode(&answer).ok()? {
             BlocksResponse::Blocks(blocks) if !blocks.is_empty() => return Some(blocks),
             BlocksResponse::Blocks(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            BlocksResponse::Body(_) => return None,
+            BlocksResponse::Body(_) | BlocksResponse::Pruned(_) => return None,
         }
     }
 }
@@ -176,7 +157,7 @@ fn a_registered_node_that_forges_blocks_is_found_out_and_stops_no_node() {
 
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("follower");
-    let _follower = Follower::join(&mesh.mesh_file(), &dir);
+    let _follower = Running::join(&mesh.mesh_file(), &dir);
     let before = eventually("the follower has the chain", || height(&dir));
     let peers = vec![p2p_address(&validator), p2p_address(&dir)];
     let proxy = LyingNode::start(&spec, key, peers, honest);

@@ -1,18 +1,8 @@
 //! A subnet that is created in a running mesh works like any other: its miners are found, asked, and answer.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use crate::mesh::{Mesh, eventually, nervure, run};
-
-/// A miner of one's own; killed on drop.
-struct Miner(Child);
-
-impl Drop for Miner {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::mesh::{Mesh, Running, eventually, nervure, run};
 
 #[test]
 fn a_miner_of_a_subnet_that_was_founded_later_is_found_and_answers() {
@@ -26,7 +16,7 @@ fn a_miner_of_a_subnet_that_was_founded_later_is_found_and_answers() {
     let mut join = nervure();
     join.arg("--dir").arg(&dir).arg("join").arg(mesh.mesh_file());
     join.args(["--role", "miner", "--expert", "builtin:rust,netuid=22,name=late"]);
-    let _miner = Miner(join.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let _miner = Running(join.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     eventually("its expert is found", || {
         let found = mesh.experts("text.generate.rust");
         found.iter().any(|expert| expert["expert"] == "late" && expert["netuid"] == 22).then_some(())

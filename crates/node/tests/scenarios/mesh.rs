@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,25 @@ pub fn nervure() -> Command {
     }
     command.stdin(Stdio::null());
     command
+}
+
+/// A process of a test. Killed on drop.
+pub struct Running(pub Child);
+
+impl Running {
+    /// A node without a role that joins the mesh of `spec`.
+    pub fn join(spec: &Path, dir: &Path) -> Self {
+        let mut command = nervure();
+        command.arg("--dir").arg(dir).arg("join").arg(spec);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The output and the exit code of one run of the program.
@@ -68,6 +87,29 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < until, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The value of a metric without labels, of the node in `dir`.
+pub fn gauge(dir: &Path, name: &str) -> u64 {
+    let prefix = format!("nervure_{name} ");
+    let value = metrics(dir).lines().find_map(|line| line.strip_prefix(&prefix)?.parse().ok());
+    value.unwrap_or_else(|| panic!("{name} is no metric"))
+}
+
+/// The metrics of the node in `dir`.
+pub fn metrics(dir: &Path) -> String {
+    http_text(dir, "metrics")
+}
+
+/// What the HTTP API of the node in `dir` answers at `path`.
+pub fn http_text(dir: &Path, path: &str) -> String {
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("node.json")).unwrap()).unwrap();
+    let url = format!("http://{}/{path}", file["http"].as_str().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(url).send().await.unwrap().text().await.unwrap()
+    })
 }
 
 /// A running testnet.
@@ -116,6 +158,16 @@ impl Mesh {
 
     pub fn mesh_file(&self) -> PathBuf {
         self.dir.join("mesh.toml")
+    }
+
+    /// The first line of a question's JSON, with the route and every candidate; `more` are arguments of `ask`.
+    pub fn route(&self, more: &[&str]) -> Value {
+        let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain", "--json"];
+        // Validators' tasks may have all places for a moment.
+        let output = eventually("an expert has room", || {
+            Some(self.run(&[&ask, more].concat())).filter(|output| output.code != 5)
+        });
+        serde_json::from_str(output.succeeded().out.lines().next().unwrap()).unwrap()
     }
 
     /// Runs the program on it.

@@ -1,36 +1,13 @@
 //! An unregistered node joins a running mesh: it may list experts and ask, but not serve.
 
-use std::{
-    path::Path,
-    process::{Child, Stdio},
-};
-
-use crate::mesh::{Mesh, eventually, nervure, run};
-
-/// Killed on drop.
-struct Node(Child);
-
-impl Node {
-    fn join(mesh: &Path, dir: &Path) -> Self {
-        let mut command = nervure();
-        command.arg("--dir").arg(dir).arg("join").arg(mesh).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::mesh::{Mesh, Running, eventually, run};
 
 #[test]
 fn an_unregistered_node_may_list_experts_and_ask() {
     let mesh = Mesh::small(&["--record-expiry", "3600"]);
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("node");
-    let node = Node::join(&mesh.mesh_file(), &dir);
+    let node = Running::join(&mesh.mesh_file(), &dir);
     eventually("it knows both experts", || {
         let found = run(&dir, &["experts", "find", "--json"]);
         (found.code == 0 && found.json()["experts"].as_array().unwrap().len() == 2).then_some(())

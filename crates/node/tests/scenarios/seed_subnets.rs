@@ -1,14 +1,12 @@
 //! The subnets of text APIs and embeddings: miners of different qualities before a mock model server, or before a
 //! user's server.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-};
-
 use serde_json::Value;
 
-use crate::mesh::{Mesh, eventually, nervure, run};
+use crate::{
+    mesh::{Mesh, eventually, nervure, run},
+    mock_server::MockServer,
+};
 
 const TEXT_API: &str = "18";
 const EMBEDDING: &str = "21";
@@ -100,30 +98,10 @@ fn a_crashed_mock_server_is_reported_and_restarts() {
     assert!(!std::path::Path::new(&format!("/proc/{pid}/stat")).exists() || mock_server()["alive"] == false);
 }
 
-/// A model server of the user's own: here a mock model server that was started by hand. Dropped, it is gone.
-struct Server(Child, String);
-
-impl Server {
-    fn start() -> Self {
-        let mut child = nervure().arg("mock-server").stderr(Stdio::piped()).spawn().unwrap();
-        let mut output = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut output).unwrap();
-        let url = output.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        Self(child, url)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_users_server_replaces_the_mock_server() {
-    let server = Server::start();
-    let small = ["--validators", "1", "--miners", "2", "--upstream", &server.1];
+    let server = MockServer::start();
+    let small = ["--validators", "1", "--miners", "2", "--upstream", &server.url];
     let models = ["--upstream-model", "mock-100", "--upstream-embedding", "mock-embed-100"];
     let mesh = Mesh::whole(&[&small[..], &models].concat());
     assert!(mesh.run(&["testnet", "status", "--json"]).succeeded().json()["mock_server"].is_null());
@@ -145,13 +123,13 @@ fn refuses_an_unusable_server_before_anything_starts() {
     let up = |more: &[&str]| {
         run(&home.path().join("t"), &[&["testnet", "up", "--detach", "--upstream"], more].concat())
     };
-    let server = Server::start();
-    let missing = up(&[&server.1, "--upstream-model", "gpt"]);
+    let server = MockServer::start();
+    let missing = up(&[&server.url, "--upstream-model", "gpt"]);
     assert!(
         missing.code == 1 && missing.err.contains("it has no model 'gpt': it has mock-100"),
         "{missing:?}"
     );
-    let url = server.1.clone();
+    let url = server.url.clone();
     drop(server);
     for (more, why) in [
         (vec![url.as_str()], "nothing was started"),

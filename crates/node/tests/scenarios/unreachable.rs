@@ -1,18 +1,8 @@
 //! A miner whose query endpoint is unreachable is asked over the swarm's own connection.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use crate::mesh::{Mesh, eventually, nervure};
-
-/// Killed on drop.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::mesh::{Mesh, Running, eventually, nervure};
 
 #[test]
 fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
@@ -23,7 +13,7 @@ fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
     command.args(["--role", "miner", "--expert", "builtin:rust,name=hidden"]);
     // Nothing listens at the address in its records.
     command.args(["--external", "/ip4/127.0.0.99/udp/1/quic-v1"]);
-    let _miner = Node(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let _miner = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     eventually("its record is there", || {
         mesh.experts("text.generate.rust").iter().any(|expert| expert["expert"] == "hidden").then_some(())
     });

@@ -21,6 +21,13 @@ const PORT: u16 = 4001;
 /// A process, killed when it is dropped.
 pub struct NodeProcess(Child);
 
+impl NodeProcess {
+    /// Waits until it has ended by itself; its exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
 impl Drop for NodeProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -35,6 +42,8 @@ pub struct ValidatorGroup {
     spec: PathBuf,
     network: Option<NamespaceNetwork>,
     disks: BTreeMap<usize, SmallDisk>,
+    /// The programs of those that do not run the usual one.
+    programs: BTreeMap<usize, PathBuf>,
     mesh: Mesh,
 }
 
@@ -73,7 +82,7 @@ impl ValidatorGroup {
         fs::write(&spec, text).unwrap();
         assert_eq!(ports.len(), validators);
         let lives = (0..validators).map(|_| None).collect();
-        Self { lives, ports, spec, network, disks: BTreeMap::new(), mesh }
+        Self { lives, ports, spec, network, disks: BTreeMap::new(), programs: BTreeMap::new(), mesh }
     }
 
     /// Starts all, and waits until they have block 3.
@@ -100,6 +109,11 @@ impl ValidatorGroup {
         &self.disks[&number]
     }
 
+    /// Starts one with another program from now on.
+    pub fn use_program(&mut self, number: usize, program: &Path) {
+        self.programs.insert(number, program.to_owned());
+    }
+
     /// The spec that they join.
     pub fn spec(&self) -> &Path {
         &self.spec
@@ -120,7 +134,11 @@ impl ValidatorGroup {
         match (&self.network, self.disks.get(&number)) {
             (Some(network), _) => network.command(number, binary),
             (None, Some(disk)) => disk.space().command(binary),
-            (None, None) => nervure(),
+            (None, None) => self.programs.get(&number).map_or_else(nervure, |program| {
+                let mut command = Command::new(program);
+                command.stdin(Stdio::null());
+                command
+            }),
         }
     }
 
@@ -136,6 +154,13 @@ impl ValidatorGroup {
     /// One more process as validator `number`, from another directory and at another port.
     pub fn join_as(&self, number: usize, dir: &Path, spec: &Path) -> NodeProcess {
         NodeProcess(self.joining(number, dir, spec).spawn().unwrap())
+    }
+
+    /// A process as validator `number` at its own port, from another directory and of another mesh, with more arguments.
+    pub fn join_with(&self, number: usize, dir: &Path, spec: &Path, args: &[&str]) -> NodeProcess {
+        let mut command = self.joining(number, dir, spec);
+        command.args(["--p2p-port", &self.ports[number].to_string()]).args(args);
+        NodeProcess(command.spawn().unwrap())
     }
 
     /// Starts one.

@@ -36,6 +36,6 @@ fn an_expert_stops_when_its_client_has_left() {
     drop(stream);
     eventually("the miner is free", || (metric(miner, "nervure_queries_in_progress") == 0).then_some(()));
     eventually("the gateway is too", || {
-        (metric(gateway, "nervure_http_questions_in_progress") == 0).then_some(())
+        (metric(gateway, "nervure_http_queries_in_progress") == 0).then_some(())
     });
 }

@@ -44,7 +44,7 @@ impl DeployArgs {
             Some(spec) => of_genesis(spec).await?,
             None => self.of_last_checkpoint(global).await?,
         };
-        let members = set.members().len();
+        let members = set.signers().count();
         output::note(&format!(
             "for mesh {mesh}, from block {height} on; {members} validators sign the first checkpoint"
         ));

@@ -1,7 +1,8 @@
 //! The reports of measurements, as tables or JSON.
 
 use nervure_bench::{
-    DiscoveryReport, FailoverReport, FinalityReport, GatewayReport, KillsReport, PathFigures, QueryReport,
+    AskerFigures, DiscoveryReport, FailoverReport, FinalityReport, FloodReport, GatewayReport, KillsReport,
+    Outcomes, PathFigures, QueryReport,
 };
 
 use super::{Global, output};
@@ -73,6 +74,37 @@ pub(super) fn gateway(report: &GatewayReport, global: &Global) -> anyhow::Result
     rows.extend(report.nginx.as_ref().map(|nginx| row("through nginx", nginx, Some(&report.upstream))));
     output::table(&["", "p50", "added", "p99", "per second"], rows)?;
     output::note(&format!("{} cores, shared by client, servers and proxies", report.cores));
+    Ok(())
+}
+
+/// What askers got of a miner that was flooded.
+pub(super) fn flood(report: &FloodReport, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        return output::json(report);
+    }
+    let share = |outcomes: &Outcomes| {
+        let share = outcomes.answered as f64 * 100.0 / outcomes.asked.max(1) as f64;
+        format!("{} of {} ({share:.1} %)", outcomes.answered, outcomes.asked)
+    };
+    let row = |asker: &AskerFigures| {
+        [
+            asker.class.to_owned(),
+            share(&asker.calm),
+            share(&asker.flooded),
+            ms(asker.calm.p50_ms),
+            ms(asker.flooded.p50_ms),
+        ]
+    };
+    let rows = report.askers.iter().map(row).collect::<Vec<_>>();
+    output::table(&["answered in 10 s", "without", "flooded", "p50 without", "flooded"], rows)?;
+    let ratio = |flooded: u64, calm: u64| flooded as f64 / calm.max(1) as f64;
+    let (calm, flooded) = (report.calm, report.flooded);
+    output::note(&format!(
+        "{} questions of the flood; the miner's memory {:.2} times, its descriptors {:.2} times as much as without",
+        report.flood,
+        ratio(flooded.memory_kib, calm.memory_kib),
+        ratio(flooded.descriptors, calm.descriptors)
+    ));
     Ok(())
 }
 

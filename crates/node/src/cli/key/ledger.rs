@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nervure_ledger::transaction::{Call, RegisterNode, SwapKey, consent};
+use nervure_ledger::transaction::{Call, DeregisterNode, RegisterNode, SwapKey, consent};
 use nervure_primitives::{NodeId, key_file};
 
 use super::{Global, KEY_FILE, passphrase};
@@ -17,7 +17,7 @@ pub(crate) struct RegisterArgs {
     terms: SpendArgs,
 }
 
-/// Replaces the key of one of your nodes, for instance after it leaked; the old key can never be used again
+/// Replaces the key of one of your nodes, for instance after it leaked; the old key cannot be used for a long time
 #[derive(Debug, clap::Args)]
 pub(crate) struct SwapArgs {
     /// Current id of the node
@@ -26,6 +26,21 @@ pub(crate) struct SwapArgs {
     new: PathBuf,
     #[command(flatten)]
     terms: SpendArgs,
+}
+
+/// Removes one of your nodes from the ledger and gives its deposits back; it must have no stake, no slot and no office
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeregisterArgs {
+    /// Id of the node
+    node: NodeId,
+    #[command(flatten)]
+    terms: SpendArgs,
+}
+
+impl DeregisterArgs {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        self.terms.send(Call::DeregisterNode(DeregisterNode { node: self.node }), global).await.map(drop)
+    }
 }
 
 impl RegisterArgs {

@@ -1,14 +1,17 @@
 //! Prints an explanation.
 
+use nervure_api::{AuditView, ExpertView};
 use nervure_consensus::fixed::I32F32;
 use nervure_light::score::{ScoreOpinion, ScoreResult};
+use nervure_primitives::Escaped;
 
 use super::{Explanation, output};
+use crate::cli::explain;
 
 impl Explanation {
     /// Prints it.
     pub(super) fn show(&self) -> anyhow::Result<()> {
-        let Self { score, why, proof } = self;
+        let Self { score, why, experts, mismatches, proof } = self;
         let slot = score.uid.map_or_else(|| "no slot".to_owned(), |uid| format!("uid {uid}"));
         output::line(&format!("node        {}", score.node))?;
         output::line(&format!(
@@ -23,6 +26,8 @@ impl Explanation {
             output::line(&format!("since then  the slot has another key: {other}"))?;
         }
         why.iter().try_for_each(|reason| output::line(&format!("why         {reason}")))?;
+        live_scores(experts)?;
+        audits(mismatches)?;
         output::line(&format!(
             "proof       block {} ({}), certified by {} of {} validators",
             proof.height, proof.block, proof.signers, proof.validators
@@ -58,6 +63,34 @@ impl Explanation {
             if result.next_permit { ", with a validator permit" } else { "" }
         ))
     }
+}
+
+/// The experts of the node with their live scores. A neuron earns what its best expert earns.
+fn live_scores(experts: &[ExpertView]) -> anyhow::Result<()> {
+    if experts.is_empty() {
+        return output::line("experts     none is known to the asked node");
+    }
+    let rows = experts.iter().map(|expert| {
+        let [trust, tested, earned, backing] = explain::trust_cells(&expert.trust.unwrap_or_default());
+        let name = Escaped::line(&expert.expert).to_string();
+        let (capability, model) = (expert.capability.to_string(), Escaped::line(&expert.model).to_string());
+        [name, capability, model, trust, tested, earned, backing]
+    });
+    output::table(&["expert", "capability", "model", "trust", "tested", "earned", "backing"], rows)?;
+    output::note("the experts' figures are those of the asked node now, and not proven");
+    Ok(())
+}
+
+/// Answers that were found not to be of the model that their receipts name.
+fn audits(mismatches: &[AuditView]) -> anyhow::Result<()> {
+    for one in mismatches {
+        let expert = Escaped::line(&one.expert).to_string();
+        output::line(&format!("audit       expert {expert}, query {}: {}", one.query, one.judgement))?;
+    }
+    if let Some(one) = mismatches.first() {
+        output::note(&format!("anyone can check an audit: nervure audit show {} --json", one.query));
+    }
+    Ok(())
 }
 
 fn opinions(opinions: &[ScoreOpinion]) -> anyhow::Result<()> {

@@ -2,6 +2,8 @@
 
 use super::{output, values};
 use nervure_api::{NeuronView, SubnetDetail, SubnetPage, SubnetView};
+use nervure_primitives::MechanismSpec;
+use nervure_subnet::mechanism::build;
 
 /// Prints all subnets.
 pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {
@@ -44,9 +46,13 @@ pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
         subnet.neurons, subnet.slots, subnet.price
     ))?;
     output::line(&format!("locked      {} tokens; the owner earned {}", subnet.locked, subnet.earned))?;
+    output::line(&format!("behind it   {}", subnet.backing.in_words()))?;
     let mechanism =
         subnet.mechanism.as_ref().map_or_else(|| "none: miners get no tasks".into(), ToString::to_string);
     output::line(&format!("mechanism   {mechanism}"))?;
+    if let Some(how) = subnet.mechanism.as_ref().and_then(demonstration) {
+        output::line(&format!("            a demonstration: {how}"))?;
+    }
     let rules = values(&subnet.hyperparameters)?.into_iter().map(|(name, value)| format!("{name}={value}"));
     output::line(&format!("rules       {}", rules.collect::<Vec<_>>().join(" ")))?;
     output::table(
@@ -65,6 +71,11 @@ pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
         ],
         neurons.iter().map(row),
     )
+}
+
+/// How a miner without a model earns by this mechanism, if it can.
+fn demonstration(mechanism: &MechanismSpec) -> Option<&'static str> {
+    build(mechanism).ok()?.demonstration()
 }
 
 fn row(neuron: &NeuronView) -> [String; 11] {

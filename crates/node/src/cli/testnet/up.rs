@@ -130,6 +130,9 @@ async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
             gateway.http
         ));
     }
+    output::note(&format!(
+        "\nall its subnets are demonstrations, in which programs without a model can earn: {me} subnet show 1{at}"
+    ));
     if report.owner.is_some() {
         output::note("\nCtrl-C stops it.");
     } else {

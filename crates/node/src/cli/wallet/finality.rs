@@ -8,7 +8,7 @@ use nervure_api::{Client, SubmitBody, TransactionState, TransactionView};
 use nervure_ledger::transaction::Outcome;
 use nervure_primitives::{Amount, Envelope};
 
-use super::{Global, output};
+use crate::cli::{Global, output};
 
 /// How long to wait for a transaction's block.
 const FINALITY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -22,6 +22,8 @@ pub(in crate::cli) struct Spending<'a> {
     pub(in crate::cli) envelope: Envelope,
     /// The most that it may cost.
     pub(in crate::cli) fee: Amount,
+    /// What it is for, in words.
+    pub(in crate::cli) intent: String,
 }
 
 impl Spending<'_> {
@@ -29,9 +31,11 @@ impl Spending<'_> {
     pub(in crate::cli) async fn run(self, dry_run: bool, global: &Global) -> anyhow::Result<TransactionView> {
         let envelope = BASE64.encode(&self.envelope.encode()?);
         let tried = self.node.submit(&SubmitBody { envelope: envelope.clone(), dry_run: true }).await?;
-        if let Some(outcome) = &tried.outcome {
-            output::note(&effect_line(outcome, tried.paid.unwrap_or(self.fee), self.fee));
-        }
+        output::note(&match &tried.outcome {
+            Some(outcome) => effect_line(outcome, tried.paid.unwrap_or(self.fee), self.fee),
+            // Without a state it cannot be tried.
+            None => format!("this {}; it costs at most {} tokens", self.intent, self.fee),
+        });
         if dry_run {
             if global.json {
                 output::json(&tried)?;
@@ -52,7 +56,7 @@ impl Spending<'_> {
             }
             TransactionState::Rejected => {
                 let cost = cost_text(&done);
-                anyhow::bail!("the ledger rejected it{cost}: {}", done.refusal.unwrap_or_default())
+                anyhow::bail!("the ledger rejected it{cost}: {}", done.rejection.unwrap_or_default())
             }
             TransactionState::Pending => anyhow::bail!(
                 "no block included {} within {} s\ncheck that the chain advances: nervure status",
@@ -82,7 +86,7 @@ impl Spending<'_> {
 }
 
 /// What a transaction would do and cost.
-fn effect_line(outcome: &Outcome, now: Amount, most: Amount) -> String {
+pub(in crate::cli) fn effect_line(outcome: &Outcome, now: Amount, most: Amount) -> String {
     let cost = match most.is_zero() {
         true => "it costs nothing".to_owned(),
         false => format!("it costs {now} tokens now, and at most {most}"),
@@ -115,7 +119,8 @@ mod tests {
     #[test]
     fn a_registered_anchor_key_is_a_sentence_before_and_after_its_block() {
         let (node, address) = (NodeId::from_bytes([1; 32]), AnchorAddress::from_bytes([2; 20]));
-        let outcome = Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node, address });
+        let outcome =
+            Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node, address, deposit: Amount::ZERO });
         let expected =
             format!("this registers {address} as the anchor key of {node}, from the next election on");
         assert_eq!(
@@ -131,7 +136,7 @@ mod tests {
             height: Some(BlockHeight(7)),
             paid: Some(now),
             outcome: Some(outcome),
-            refusal: None,
+            rejection: None,
         };
         assert_eq!(
             final_line(&done, Duration::from_millis(1_240)),

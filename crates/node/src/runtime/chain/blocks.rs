@@ -37,7 +37,7 @@ pub(super) fn answer(store: &Store, proposed: &ProposedBlocks, request: &[u8]) -
     let response = match BlocksRequest::decode(request).ok()? {
         BlocksRequest::Body(id) => BlocksResponse::Body(proposed.get(&id).map(ByteBuf::from)),
         BlocksRequest::From(height) => match store.read().and_then(|reader| blocks(&reader, height)) {
-            Ok(blocks) => BlocksResponse::Blocks(blocks),
+            Ok(response) => response,
             Err(error) => {
                 tracing::error!(%error, "blocks cannot be served");
                 return None;
@@ -47,7 +47,12 @@ pub(super) fn answer(store: &Store, proposed: &ProposedBlocks, request: &[u8]) -
     response.encode().ok()
 }
 
-fn blocks(reader: &Reader, from: BlockHeight) -> Result<Vec<CertifiedBlock>, StoreError> {
+fn blocks(reader: &Reader, from: BlockHeight) -> Result<BlocksResponse, StoreError> {
+    let kept_from = reader.blocks_from()?;
+    // The last block of a chain that began with its state has no body here: a node that asks for it lacks it.
+    if from < kept_from && from <= reader.head().height {
+        return Ok(BlocksResponse::Pruned(kept_from));
+    }
     let mut blocks = Vec::new();
     let mut room = CHAIN.max_response - RESPONSE_OVERHEAD;
     for height in (from.0..).take(MAX_BLOCKS.into()).map(BlockHeight) {
@@ -59,11 +64,11 @@ fn blocks(reader: &Reader, from: BlockHeight) -> Result<Vec<CertifiedBlock>, Sto
         room = left;
         blocks.push((ByteBuf::from(block), ByteBuf::from(certificate)));
     }
-    Ok(blocks)
+    Ok(BlocksResponse::Blocks(blocks))
 }
 
 /// Why an answer of a peer is its fault: an honest node never sends it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidAnswer {
     #[error("it is not an answer: {0}")]
     Response(CborError),
@@ -93,15 +98,27 @@ pub(super) fn read_body(bytes: &[u8], id: &Hash) -> Result<Option<Block>, Invali
     }
 }
 
-/// The blocks in an answer to [`BlocksRequest::From`]; each is bound to its header, and no certificate is verified.
-pub(super) fn read_blocks(bytes: &[u8]) -> Result<Vec<Certified>, InvalidAnswer> {
-    let BlocksResponse::Blocks(blocks) = BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)?
-    else {
-        return Err(InvalidAnswer::OtherRequest);
-    };
-    match blocks.len() {
-        count if count > usize::from(MAX_BLOCKS) => Err(InvalidAnswer::TooMany(count)),
-        _ => blocks.iter().map(read).collect(),
+/// What an answer to [`BlocksRequest::From`] says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FromAnswer {
+    /// Blocks; each is bound to its header, and no certificate is verified.
+    Blocks(Vec<Certified>),
+    /// The peer has blocks from this height on.
+    Pruned(BlockHeight),
+}
+
+/// Reads the answer to [`BlocksRequest::From`] `height`.
+pub(super) fn read_blocks(bytes: &[u8], height: BlockHeight) -> Result<FromAnswer, InvalidAnswer> {
+    match BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)? {
+        BlocksResponse::Blocks(blocks) if blocks.len() > usize::from(MAX_BLOCKS) => {
+            Err(InvalidAnswer::TooMany(blocks.len()))
+        }
+        BlocksResponse::Blocks(blocks) => {
+            blocks.iter().map(read).collect::<Result<_, _>>().map(FromAnswer::Blocks)
+        }
+        BlocksResponse::Pruned(from) if from > height => Ok(FromAnswer::Pruned(from)),
+        // It says that it has the block that it was asked for.
+        BlocksResponse::Pruned(_) | BlocksResponse::Body(_) => Err(InvalidAnswer::OtherRequest),
     }
 }
 

@@ -18,7 +18,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{
     Amount, BlockHeight, NodeId, NodeKey,
-    durable::{AppendLog, LogError, LogFormat},
+    durable::{AppendLog, LogContents, LogError, LogFormat},
 };
 
 /// Keys whose evidence is kept: a validator set has 64, and few of many sets can equivocate unreported.
@@ -40,6 +40,13 @@ pub(crate) struct KeptEvidence {
     reported_until: Option<BlockHeight>,
 }
 
+/// The evidence in the file at `path`, which a running node may have open.
+pub(crate) fn read_evidence(path: &Path) -> Result<Vec<Equivocation>, LogError> {
+    let contents = LogContents::read(path, FORMAT)?;
+    let whole = contents.frames().map_while(Result::ok);
+    Ok(whole.filter_map(|frame| Equivocation::decode(frame.payload).ok()).collect())
+}
+
 impl KeptEvidence {
     /// The evidence in the file at `path`; none where it cannot be read.
     pub(super) fn open(path: &Path) -> Self {
@@ -51,14 +58,9 @@ impl KeptEvidence {
     }
 
     fn recover(&mut self, path: &Path) -> Result<(), LogError> {
-        let (mut log, contents) = AppendLog::open(path, FORMAT)?;
-        let mut end = FORMAT.magic.len() as u64;
-        for frame in contents.frames().map_while(Result::ok) {
-            let Ok(evidence) = Equivocation::decode(frame.payload) else { break };
-            self.insert(evidence);
-            end = frame.end;
-        }
-        log.truncate(end).map_err(|error| LogError::Io { path: path.to_owned(), error })?;
+        let log = AppendLog::open_taking(path, FORMAT, |payload| {
+            Equivocation::decode(payload).map(|evidence| self.insert(evidence)).is_ok()
+        })?;
         self.log = Some(log);
         Ok(())
     }
@@ -94,11 +96,11 @@ impl KeptEvidence {
     }
 
     /// Forgets what a report in the block after `state` could not settle. Evidence of a height that is not committed yet
-    /// stays.
+    /// stays. Signatures are not verified in every block: the engine did, and [`Self::due`] does before it reports.
     fn prune(&mut self, state: &LedgerState) {
         let before = self.kept.len();
         self.kept.retain(|_, evidence| {
-            evidence.position().height > state.height() || state.offence(evidence).is_ok()
+            evidence.position().height > state.height() || state.alleged_offence(evidence).is_ok()
         });
         if self.kept.len() == before {
             return;
@@ -188,6 +190,11 @@ mod tests {
         kept.keep(equivocation(&state, 2, 1));
         assert!(kept.due(&state, &pool, &key(1)).is_none(), "its height is not committed yet");
         assert_eq!(kept.len(), 1);
+        assert_eq!(
+            read_evidence(&path).unwrap(),
+            [equivocation(&state, 2, 1)],
+            "while the node has the file open"
+        );
         block(&mut state, None);
         let lost = kept.due(&state, &pool, &key(1)).unwrap();
         assert!(kept.due(&state, &pool, &key(1)).is_none(), "one at a time");

@@ -12,18 +12,19 @@ use nervure_consensus::{
 };
 use nervure_ledger::{
     block::Block,
-    chain::{BlockError, Next, Tip},
+    chain::{BlockError, Next, Tip, certificate_in},
+    event::Event,
     mempool::{Mempool, MempoolError},
     proposals::Proposals,
-    transaction::SignedTransaction,
+    transaction::{CheckedAhead, SignedTransaction},
     tree::StateTree,
 };
 use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
-use nervure_store::{Store, Wal};
+use nervure_store::{KeptStates, Store, Wal};
 
 use super::{
     ChainMetrics, blocks::Certified, host_error::HostError, proposed::ProposedBlocks, receipts::TxReceipts,
-    sync::FollowOutcome,
+    steps::Step,
 };
 
 /// The files of the chain, and what other parts of the node read of it.
@@ -45,6 +46,16 @@ pub(super) struct BlockExecutor {
     receipts: Arc<TxReceipts>,
     metrics: ChainMetrics,
     proposals: Proposals,
+    threads: NonZeroUsize,
+}
+
+/// What became of blocks that a peer sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Followed {
+    /// The round of the last one that was committed; none when there was no block to commit.
+    pub(super) round: Option<Round>,
+    /// Whether the next block was one that validators did not agree on.
+    pub(super) is_disagreed: bool,
 }
 
 impl BlockExecutor {
@@ -52,8 +63,11 @@ impl BlockExecutor {
     pub(super) fn new(tip: Tip, deps: ExecutorDeps) -> Self {
         let ExecutorDeps { store, wal, proposed, receipts, metrics, threads } = deps;
         let last_commit = stored_certificate(&store, tip.header.height);
+        if let Some(set) = tip.state.validators() {
+            metrics.elected(set);
+        }
         let proposals = Proposals::new(tip, last_commit, threads);
-        Self { store, wal, proposed, receipts, metrics, proposals }
+        Self { store, wal, proposed, receipts, metrics, proposals, threads }
     }
 
     /// The last committed block.
@@ -64,6 +78,16 @@ impl BlockExecutor {
     /// The height that is being decided.
     pub(super) const fn height(&self) -> BlockHeight {
         self.proposals.height()
+    }
+
+    /// The lowest block that is here with its body; none when the file cannot be read, which the next commit reports.
+    pub(super) fn blocks_from(&self) -> Option<BlockHeight> {
+        self.store.read().and_then(|reader| reader.blocks_from()).ok()
+    }
+
+    /// What became of one of the latest transactions in a block.
+    pub(super) fn outcome(&self, id: &Hash) -> Option<Event> {
+        self.receipts.of(id).map(|(_, event)| event)
     }
 
     /// Transactions that wait for a block.
@@ -110,7 +134,8 @@ impl BlockExecutor {
     /// Makes a block of the transactions that wait, as `proposer` whose clock says `now`, and keeps it. Returns its
     /// id.
     pub(super) fn propose(&mut self, proposer: NodeId, now: UnixMillis) -> Result<Hash, HostError> {
-        let made = self.proposals.make(&self.store.read()?, (proposer, now));
+        let tree = self.store.read()?;
+        let made = self.metrics.time(Step::Execute, || self.proposals.make(&tree, (proposer, now)));
         let (id, body) = made.map_err(HostError::Block)?;
         if let Some(body) = body {
             self.keep(id, body)?;
@@ -120,7 +145,8 @@ impl BlockExecutor {
 
     /// Executes a proposed block, and keeps it when it may follow. The inner error says why it may not.
     pub(super) fn validate(&mut self, block: &Block) -> Result<Result<(), BlockError>, HostError> {
-        match self.proposals.check(&self.store.read()?, block) {
+        let tree = self.store.read()?;
+        match self.metrics.time(Step::Execute, || self.proposals.check(&tree, block)) {
             Ok(()) => {
                 block.encode().map_or(Ok(()), |body| self.keep(block.header.id(), body))?;
                 Ok(Ok(()))
@@ -164,7 +190,8 @@ impl BlockExecutor {
     pub(super) fn commit(&mut self, next: &Next, certificate: &CommitCertificate) -> Result<(), HostError> {
         // The order is the crash safety: the block is durable before the log that could restore it moves on,
         // and the tip in memory changes last.
-        self.store.commit(next, Some(&encode(certificate)?))?;
+        let encoded = encode(certificate)?;
+        self.metrics.time(Step::Commit, || self.store.commit(next, Some(&encoded)))?;
         self.wal.next_height()?;
         self.receipts.note(next.block.header.height, &next.events);
         self.set_tip(next, certificate);
@@ -177,51 +204,98 @@ impl BlockExecutor {
         block: &Block,
         certificate: &CommitCertificate,
     ) -> Result<bool, HostError> {
-        let tree = self.store.read()?;
-        let Some(next) = execute(&mut self.proposals, &tree, block)? else { return Ok(false) };
+        let (tree, id, metrics) = (self.store.read()?, block.header.id(), self.metrics.clone());
+        let next = execute(&mut self.proposals, &tree, block, |proposals, tree| {
+            metrics.time(Step::Execute, || proposals.check(tree, block))?;
+            Ok(proposals.take(&id))
+        })?;
+        let Some(next) = next else { return Ok(false) };
         self.commit(&next, certificate)?;
         Ok(true)
     }
 
-    /// Executes and commits blocks that others agreed on, in one write, up to the first that `verify` refuses. Every
-    /// block becomes the tip for `on_tip` before all of them are written. Returns the round of the last one; none when
-    /// there was no block to commit.
+    /// Executes and commits the next ones of `blocks` that others agreed on, in one write, up to the first without
+    /// agreement. Every block becomes the tip for `on_block` before all of them are written.
+    ///
+    /// One certificate decides all blocks before it that the same validators decided ([`Tip::agreed`]); signatures of
+    /// transactions are verified on other threads while blocks are executed.
     pub(super) fn follow_all(
         &mut self,
         blocks: &[Certified],
-        mut verify: impl FnMut(&Tip, &Certified) -> FollowOutcome,
-        mut on_tip: impl FnMut(&Tip),
-    ) -> Result<Option<Round>, HostError> {
+        states: KeptStates,
+        mut on_block: impl FnMut(&Tip, &CommitCertificate),
+    ) -> Result<Followed, HostError> {
+        let mut followed = Followed::default();
+        let blocks = self.without_old(blocks);
         if blocks.is_empty() {
-            return Ok(None);
+            return Ok(followed);
+        }
+        // Before any signature of a transaction is verified: a peer may send anything.
+        if self.tip().agreed(blocks) == 0 && self.tip().agreed(&blocks[..1]) == 0 {
+            return Ok(Followed { is_disagreed: true, ..followed });
         }
         let store = self.store.clone();
-        let (mut batch, mut written, mut last_round) = (store.batch()?, Vec::new(), None);
-        for certified in blocks {
-            match verify(self.tip(), certified) {
-                FollowOutcome::Old => continue,
-                FollowOutcome::Disagreed => break,
-                FollowOutcome::Committed => {}
+        let (mut batch, mut written) = (store.batch(states)?, Vec::new());
+        let (mesh, threads, metrics) = (self.tip().header.mesh, self.threads, self.metrics.clone());
+        let bodies = blocks.iter().map(|(block, _)| block.transactions.as_slice());
+        CheckedAhead::run(bodies, &mesh, threads, |ahead| {
+            let (mut done, mut most) = (0, blocks.len());
+            while let Some(rest) = blocks.get(done..).filter(|rest| !rest.is_empty()) {
+                let rest = &rest[..most.min(rest.len())];
+                let run = self.tip().agreed(rest);
+                if run == 0 && rest.len() > 1 {
+                    // The last certificate of the run is invalid. The blocks before it may have valid ones.
+                    most = 1;
+                    continue;
+                }
+                if run == 0 {
+                    // A gap is no lie; a next block without agreement is.
+                    followed.is_disagreed = rest[0].0.header.height == self.height();
+                    break;
+                }
+                let run = &rest[..run];
+                for (index, (block, _)) in run.iter().enumerate() {
+                    let checked = ahead.take(done + index);
+                    let next = execute(&mut self.proposals, &batch.tree()?, block, |proposals, tree| {
+                        metrics.time(Step::Execute, || proposals.check_agreed(tree, block, &checked))
+                    })?;
+                    let Some(certificate) = certificate_in(run, index) else { break };
+                    batch.push(&next, Some(&encode(certificate)?))?;
+                    self.set_tip(&next, certificate);
+                    on_block(self.tip(), certificate);
+                    written.push((next.block.header.height, next.events));
+                    followed.round = Some(certificate.round);
+                }
+                done += run.len();
             }
-            let (block, certificate) = certified;
-            let Some(next) = execute(&mut self.proposals, &batch.tree()?, block)? else { continue };
-            batch.push(&next, Some(&encode(certificate)?))?;
-            self.set_tip(&next, certificate);
-            on_tip(self.tip());
-            written.push((next.block.header.height, next.events));
-            last_round = Some(certificate.round);
-        }
-        if last_round.is_some() {
+            Ok::<_, HostError>(())
+        })?;
+        if followed.round.is_some() {
             // One write for all: each write waits for the disk.
             batch.commit()?;
             self.wal.next_height()?;
             written.iter().for_each(|(height, events)| self.receipts.note(*height, events));
         }
-        Ok(last_round)
+        Ok(followed)
+    }
+
+    /// Those of `blocks` from the next one on: what comes before it is old.
+    fn without_old<'b>(&self, blocks: &'b [Certified]) -> &'b [Certified] {
+        let next = blocks.iter().position(|(block, _)| block.header.height == self.height());
+        next.and_then(|next| blocks.get(next..)).unwrap_or_default()
     }
 
     fn set_tip(&mut self, next: &Next, certificate: &CommitCertificate) {
-        self.metrics.block(next.block.transactions.len());
+        self.metrics.block(next.block.transactions.len(), certificate.round.0);
+        let parent = self.proposals.tip();
+        if let (Some(set), Some(commit)) = (parent.state.last_validators(), &next.block.last_commit) {
+            self.metrics.validators().committed(set, commit);
+        }
+        if parent.header.next_validators != next.block.header.next_validators
+            && let Some(set) = next.state.validators()
+        {
+            self.metrics.elected(set);
+        }
         self.proposals.committed(next, certificate);
         self.proposed.clear();
     }
@@ -229,13 +303,14 @@ impl BlockExecutor {
 
 /// Executes a block that validators agreed on. Its transactions are those that the certified header commits to
 /// ([`Block::decode`]), so that an error is no peer's doing: this node or a third of the validators is faulty.
-fn execute(
+fn execute<T: StateTree, R>(
     proposals: &mut Proposals,
-    tree: &impl StateTree,
+    tree: &T,
     block: &Block,
-) -> Result<Option<Next>, HostError> {
+    check: impl FnOnce(&mut Proposals, &T) -> Result<R, BlockError>,
+) -> Result<R, HostError> {
     let (height, id) = (block.header.height, block.header.id());
-    proposals.check(tree, block).map_err(|error| match error {
+    check(proposals, tree).map_err(|error| match error {
         // The tree is this node's own: its disk failed, and the block may be right.
         BlockError::Tree(_) => HostError::Block(error),
         // The validators agreed on rules that this program does not know.
@@ -244,8 +319,7 @@ fn execute(
             tracing::error!(%height, %error, "the validators' block does not follow");
             HostError::Contradicted { height, id }
         }
-    })?;
-    Ok(proposals.take(&id))
+    })
 }
 
 /// The certificate of the block at `height`, which the next block carries; none of the genesis.

@@ -12,8 +12,9 @@ use tokio::{runtime::Handle, time::sleep};
 use tracing::Instrument;
 
 use super::{
-    blocks::{self, Certified, InvalidAnswer},
+    blocks::{self, Certified, FromAnswer, InvalidAnswer},
     inbox::Sender,
+    submission,
     task::Event,
 };
 use crate::runtime::peers;
@@ -37,6 +38,8 @@ const HANDSHAKE_PEERS: usize = 3;
 pub(super) enum BlocksAnswer {
     /// It sent blocks, or none when it has no later ones.
     Blocks(Vec<Certified>),
+    /// It has blocks from this height on, and not the requested ones.
+    Pruned(BlockHeight),
     /// It did not answer.
     Silent,
     /// It sent what no honest node sends.
@@ -66,8 +69,9 @@ impl Net {
     pub(super) fn poll(&self, height: BlockHeight, except: BTreeSet<NodeId>) {
         let net = self.clone();
         self.spawn(async move {
-            if let Some(peer) = peers::registered(&net.network, &except).await.first() {
-                net.request_blocks(*peer, height).await;
+            match peers::registered(&net.network, &except).await.first() {
+                Some(peer) => net.request_blocks(*peer, height).await,
+                None => net.report(Event::NoPeerToAsk),
             }
         });
     }
@@ -99,6 +103,11 @@ impl Net {
         });
     }
 
+    /// Asks registered nodes to take a transaction: more than once, unless gossip carries it as well.
+    pub(super) fn submit_to_others(&self, id: Hash, data: Vec<u8>, is_gossiped: bool) {
+        self.spawn(submission::submit_to_others(self.network.clone(), id, data, is_gossiped));
+    }
+
     /// Does something that only needs the runtime, within the span of the height.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(future.in_current_span());
@@ -123,8 +132,9 @@ impl Net {
     async fn request_blocks(&self, peer: NodeId, height: BlockHeight) {
         let request = BlocksRequest::From(height).encode().unwrap_or_default();
         let answer = match self.network.request(peer, CHAIN.name, request).await {
-            Ok(bytes) => match blocks::read_blocks(&bytes) {
-                Ok(blocks) => BlocksAnswer::Blocks(blocks),
+            Ok(bytes) => match blocks::read_blocks(&bytes, height) {
+                Ok(FromAnswer::Blocks(blocks)) => BlocksAnswer::Blocks(blocks),
+                Ok(FromAnswer::Pruned(from)) => BlocksAnswer::Pruned(from),
                 Err(invalid) => BlocksAnswer::Invalid(invalid),
             },
             Err(error) => {

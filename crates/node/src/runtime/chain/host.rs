@@ -7,6 +7,7 @@
 
 mod commit;
 mod follow;
+mod transactions;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,27 +16,24 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, BlockStamp, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
+    bft::{self, BlockStamp, Candidate, DriverError, Effect, Input, SignerRecord, Synchrony, Timer},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 use nervure_ledger::{
-    block::Block,
-    chain::BlockError,
-    mempool::MempoolError,
-    transaction::{SignedTransaction, SignerKey},
-    upgrade::UnknownVersion,
+    block::Block, chain::BlockError, transaction::SignedTransaction, upgrade::UnknownVersion,
 };
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey, UnixMillis};
-use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
+use nervure_primitives::{BlockHeight, NodeId, NodeKey, UnixMillis};
+use nervure_protocol::topics::CONSENSUS;
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
 use tracing::Span;
 
 use super::{
-    ChainMetrics, ChainRole, ChainView, evidence::KeptEvidence, executor::BlockExecutor, fetch::Net, gossip,
-    host_error::HostError, pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span,
-    stall::StallMonitor, sync::BlockSync, unfunded::UnfundedMeter,
+    ChainMetrics, ChainRole, ChainView, alerts::AlertMonitor, evidence::KeptEvidence,
+    executor::BlockExecutor, fetch::Net, gossip, host_error::HostError, pacemaker::Pacemaker,
+    pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor, steps::StepClock,
+    sync::BlockSync, unfunded::UnfundedMeter,
 };
 use crate::runtime::{anchor::Anchoring, clock};
 
@@ -44,9 +42,6 @@ const FOLLOWER_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a validator that has just started looks for peers before it begins with its own last block.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How often the going tip is computed between two blocks.
-const GOING_TIP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a host depends on.
 pub(super) struct HostDeps {
@@ -61,6 +56,8 @@ pub(super) struct HostDeps {
     pub(super) role: ChainRole,
     pub(super) anchoring: Arc<Anchoring>,
     pub(super) block_time: Duration,
+    /// Which peers send transactions that cost their senders nothing.
+    pub(super) unfunded: Arc<UnfundedMeter>,
 }
 
 /// Disk, network, timers and state of the chain.
@@ -71,14 +68,14 @@ pub(super) struct Host {
     pacemaker: Pacemaker,
     stalls: StallMonitor,
     current: CurrentHeight,
+    steps: StepClock,
+    alerts: AlertMonitor,
     /// The span of the height and round in which the thread works.
     span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
     /// When the going tip is computed again.
     tip_due: Instant,
-    /// Peers that send transactions that no account pays for.
-    unfunded: UnfundedMeter,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
     sent: u16,
 }
@@ -102,6 +99,8 @@ pub(super) struct DueHeight {
     pub(super) validators: Arc<ValidatorSet>,
     /// Those of them that propose last.
     pub(super) silent: BTreeSet<NodeId>,
+    /// The bounds on the time of its block.
+    pub(super) synchrony: Synchrony,
 }
 
 impl Host {
@@ -113,10 +112,11 @@ impl Host {
             pacemaker: Pacemaker::new(deps.block_time, now),
             stalls: StallMonitor::new(deps.block_time, now),
             current: CurrentHeight::default(),
+            steps: StepClock::new(deps.net.node()),
+            alerts: AlertMonitor::new(deps.net.node()),
             span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
             tip_due: now,
-            unfunded: UnfundedMeter::default(),
             sent: 0,
             deps,
         }
@@ -195,7 +195,8 @@ impl Host {
             return Ok(None);
         };
         let silent = tip.state.silent_validators();
-        Ok(Some(DueHeight { height: self.height(), validators, silent }))
+        let synchrony = tip.state.consensus().synchrony();
+        Ok(Some(DueHeight { height: self.height(), validators, silent, synchrony }))
     }
 
     /// Takes back blocks that were proposed before this process began.
@@ -206,7 +207,7 @@ impl Host {
     /// Asks a peer for the next block, and again later if there is none.
     fn poll(&mut self) {
         self.schedule.begin_at(Instant::now() + FOLLOWER_POLL_INTERVAL);
-        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
+        self.deps.net.poll(self.height(), self.sync.not_asked(Instant::now()));
     }
 
     /// When a validator that commits nothing asks whether others did.
@@ -226,7 +227,7 @@ impl Host {
             tracing::warn!(height = %self.height(), "{why}");
         }
         self.deps.view.send_modify(|view| view.stalled = why);
-        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
+        self.deps.net.poll(self.height(), self.sync.not_asked(Instant::now()));
     }
 
     /// The height that is being decided.
@@ -237,93 +238,6 @@ impl Host {
     /// Gives a gossip message its verdict.
     pub(super) fn judge(&self, message: GossipMessage, verdict: Verdict) {
         self.deps.net.spawn(message.judge(verdict));
-    }
-
-    /// Takes a transaction of a peer for one of the next blocks.
-    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
-        let span = span::of_transaction(&signed.checked().id());
-        let taken = self.deps.executor.insert(signed);
-        match &taken {
-            Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
-            Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
-        }
-        self.report_waiting();
-        taken
-    }
-
-    /// Takes a transaction of a peer; the verdict says whether it is forwarded, and whether it counts against the peer.
-    pub(super) fn on_transaction(&mut self, from: Option<NodeId>, signed: SignedTransaction) -> Verdict {
-        match self.insert(signed) {
-            Ok(_) => Verdict::Accept,
-            Err(refusal) if refusal.blames_sender() => Verdict::Reject,
-            Err(refusal) if refusal.is_unfunded() => {
-                self.deps.metrics.unfunded.inc();
-                from.map_or(Verdict::Reject, |peer| self.unfunded.on_unfunded(peer, Instant::now()))
-            }
-            Err(_) => Verdict::Ignore,
-        }
-    }
-
-    /// Takes a transaction of this node's own user: it is kept across restarts, and published.
-    pub(super) fn submit(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
-        let envelope = signed.envelope().clone();
-        let id = self.insert(signed)?;
-        if let Ok(bytes) = envelope.encode() {
-            self.deps.pending.add(id, &envelope);
-            self.deps.net.publish(TRANSACTIONS.name, bytes);
-        }
-        Ok(id)
-    }
-
-    /// Submits the report of an equivocation that is due, if any.
-    pub(super) fn report_equivocation(&mut self) {
-        let HostDeps { evidence, executor, key, .. } = &mut self.deps;
-        let Some(report) = evidence.due(&executor.tip().state, executor.pool(), key) else { return };
-        match self.submit(report) {
-            Ok(_) => self.deps.metrics.reports.inc(),
-            Err(error) => {
-                tracing::warn!(%error, "a report of equivocation is submitted again later");
-                self.deps.evidence.not_taken();
-                return;
-            }
-        };
-        tracing::info!(unsettled = self.deps.evidence.len(), "reported an equivocation");
-    }
-
-    /// Forgets own transactions that are no longer in the mempool.
-    fn prune_pending(&mut self) {
-        let pool = self.deps.executor.pool();
-        self.deps.pending.retain(|id| pool.contains(id));
-    }
-
-    fn report_waiting(&mut self) {
-        let waiting = self.deps.executor.pool().len();
-        let going_tip = self.is_tip_due(Instant::now()).then(|| self.going_tip());
-        self.deps.view.send_modify(|view| {
-            view.waiting = waiting;
-            view.going_tip = going_tip.unwrap_or(view.going_tip);
-        });
-    }
-
-    /// Whether the going tip is computed again: with a full mempool it takes longer than taking a transaction does.
-    fn is_tip_due(&mut self, now: Instant) -> bool {
-        let is_due = self.tip_due <= now;
-        if is_due {
-            self.tip_due = now + GOING_TIP_INTERVAL;
-        }
-        is_due
-    }
-
-    fn going_tip(&self) -> u64 {
-        let executor = &self.deps.executor;
-        executor.pool().going_tip(&executor.tip().state)
-    }
-
-    /// The next nonce of a key, after what is pending here; none when the ledger does not know the key.
-    pub(super) fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
-        let executor = &self.deps.executor;
-        let next = executor.tip().state.next_nonce(key, &signer).ok()?;
-        Some(executor.pool().next_nonce(key, signer, next))
     }
 
     /// A peer sent a message of `height`, which begins here too when enough validators have begun it.
@@ -410,6 +324,9 @@ impl Host {
         // Part of the frame: gossipsub drops a message that it has seen, and the engine sends some of them
         // again.
         self.sent = self.sent.wrapping_add(1);
+        if let Some(ended) = self.steps.on_sent(message, Instant::now()) {
+            self.deps.metrics.step(ended);
+        }
         match gossip::frame(message, self.sent) {
             Ok(frame) => {
                 // Fault injection: crash tests end the process on both sides of this line.
@@ -438,19 +355,23 @@ impl Host {
             self.deps.metrics.extra_rounds.inc();
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
+        self.steps.on_round(Instant::now());
         self.span = span::of_height(self.height(), round.0);
         self.current.proposers.insert(round.0, proposer);
         self.deps.view.send_modify(|view| view.round = round.0);
     }
 
     fn silenced(&self, through: BlockHeight, key_used_twice: bool) {
-        match key_used_twice {
-            true => {
+        // While a restored validator listens, each block moves the end by one: said once, it is no news.
+        let is_known = self.deps.view.borrow().silent_through.is_some_and(|end| end >= self.height());
+        match (key_used_twice, is_known) {
+            (true, _) => {
                 tracing::error!(%through, "another process signs with this node's key: stop one of the two")
             }
-            false => {
+            (false, false) => {
                 tracing::warn!(%through, "this node's key signed before: it votes again after this height")
             }
+            (false, true) => tracing::debug!(%through, "it votes again after a later height"),
         }
         self.deps.view.send_modify(|view| view.silent_through = Some(through));
     }
@@ -470,7 +391,12 @@ impl bft::Host for Host {
             Effect::CancelAll => self.schedule.cancel_all(),
             Effect::Propose { height, round, .. } => self.propose(height, round)?,
             Effect::Validate(candidate) => self.validate(candidate),
-            Effect::Decided(certificate) => self.decided(certificate)?,
+            Effect::Decided(certificate) => {
+                if let Some(ended) = self.steps.on_decided(Instant::now()) {
+                    self.deps.metrics.step(ended);
+                }
+                self.decided(certificate)?
+            }
             Effect::LatePrecommit(vote) => self.deps.executor.late_precommit(&vote),
             Effect::Evidence(equivocation) => {
                 self.deps.metrics.equivocations.inc();

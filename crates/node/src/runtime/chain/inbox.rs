@@ -1,4 +1,5 @@
-//! The inbox of the chain's thread: consensus first, then blocks, then transactions.
+//! The inbox of the chain's thread: consensus first, then blocks, then transactions. The thread that verifies signatures has
+//! one, too: transactions first, then those of peers in debt.
 //!
 //! Each lane is a bounded queue of its own, so that a flood of transactions takes no place from votes, and a vote
 //! waits for at most one event of another lane. A lane that is never empty does not starve the lanes after it: after
@@ -17,6 +18,9 @@ const MAX_BLOCKS: usize = 16;
 /// Transactions that wait. Each has up to 8 KiB.
 const MAX_TRANSACTIONS: usize = 2_048;
 
+/// Transactions of peers in debt that wait.
+const MAX_IN_DEBT: usize = 256;
+
 /// After so many events in a row that passed a waiting one of a later lane, that one is taken.
 const TURN: usize = 16;
 
@@ -29,9 +33,11 @@ pub(super) enum Lane {
     Blocks,
     /// Transactions.
     Transactions,
+    /// Transactions of peers that had many signatures verified for nothing ([`super::unfunded`]).
+    InDebt,
 }
 
-const LANES: usize = 3;
+const LANES: usize = 4;
 
 impl Lane {
     /// Its name in metrics.
@@ -40,6 +46,7 @@ impl Lane {
             Self::Consensus => "consensus",
             Self::Blocks => "blocks",
             Self::Transactions => "transactions",
+            Self::InDebt => "in_debt",
         }
     }
 
@@ -49,6 +56,7 @@ impl Lane {
             Self::Consensus => MAX_CONSENSUS_MESSAGES,
             Self::Blocks => MAX_BLOCKS,
             Self::Transactions => MAX_TRANSACTIONS,
+            Self::InDebt => MAX_IN_DEBT,
         }
     }
 }
@@ -246,6 +254,21 @@ mod tests {
         let order = all(&inbox);
         let place = |event| order.iter().position(|at| *at == event).unwrap();
         assert_eq!((place(1_000), place(1_001)), (TURN, 2 * TURN + 1));
+    }
+
+    #[test]
+    fn what_peers_in_debt_send_waits_for_what_others_send_and_is_dropped_first() {
+        let (sender, inbox) = inbox();
+        let junk = (0..1_000).filter(|event| sender.send(Lane::InDebt, *event).is_ok()).count();
+        assert_eq!(junk, MAX_IN_DEBT);
+        (2_000..2_010).for_each(|event| sender.send(Lane::Transactions, event).unwrap());
+        let order = all(&inbox);
+        assert_eq!(order[..10], (2_000..2_010).collect::<Vec<_>>());
+        assert_eq!(order.len(), 10 + MAX_IN_DEBT, "and verified when there is time");
+        // One queue for all: the others wait for all of it, and may find no place.
+        let (sender, inbox) = super::inbox();
+        (0..1_000).chain(2_000..2_010).for_each(|event| sender.send(Lane::Transactions, event).unwrap());
+        assert_eq!(all(&inbox)[999], 999);
     }
 
     #[test]

@@ -5,13 +5,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_ledger::{chain::Tip, spec::MeshSpec};
-use nervure_primitives::NodeId;
-use nervure_store::{LogOwner, RecoveredLog, Store, StoreError, StoreOptions, Wal, WalError};
+use nervure_ledger::{
+    chain::{StartError, Tip},
+    params::Params,
+    spec::MeshSpec,
+};
+use nervure_primitives::{BlockHeight, NodeId};
+use nervure_store::{History, LogOwner, RecoveredLog, Store, StoreError, StoreOptions, Wal, WalError};
 use tokio::sync::watch;
 
-use super::{ChainView, evidence::KeptEvidence, pending::PendingTransactions};
-use crate::config::NodeConfig;
+use super::{
+    ChainView,
+    evidence::KeptEvidence,
+    pending::PendingTransactions,
+    view::{KeptHistory, MIN_STILL, STILL_BLOCKS},
+};
+use crate::config::{HistorySetting, NodeConfig};
 
 /// Name of the file of the chain, in the node's directory.
 const CHAIN_FILE: &str = "chain.redb";
@@ -23,7 +32,7 @@ const WAL_FILE: &str = "consensus.wal";
 const PENDING_FILE: &str = "transactions.pending";
 
 /// Name of the file of evidence of equivocation, beside it.
-const EVIDENCE_FILE: &str = "equivocations.evidence";
+pub(crate) const EVIDENCE_FILE: &str = "equivocations.evidence";
 
 /// Cache of the chain's database. Small, so that an idle node needs little memory.
 const CACHE_BYTES: usize = 8 << 20;
@@ -31,16 +40,63 @@ const CACHE_BYTES: usize = 8 << 20;
 /// How long the files of a killed process may stay locked.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether there is a chain in the node's directory.
-pub(crate) fn exists(config: &NodeConfig) -> bool {
+/// Whether there is the file of a chain in the node's directory.
+pub(crate) fn has_file(config: &NodeConfig) -> bool {
     config.dir.join(CHAIN_FILE).exists()
 }
 
-/// Starts the chain in the node's directory from the state of a block whose certificate was verified.
-pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
+/// Whether there is a chain in the node's directory with more than the genesis. One that cannot be opened counts: what is
+/// wrong with it is found when the node starts.
+pub(crate) fn exists(config: &NodeConfig) -> bool {
+    let path = config.dir.join(CHAIN_FILE);
+    has_file(config) && Store::last_height(&path) != Some(BlockHeight(0))
+}
+
+/// Starts the chain in the node's directory from the state of a block whose certificate was verified; the first header
+/// of a mesh has none. A chain that has the genesis alone is replaced.
+pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+    let path = config.dir.join(CHAIN_FILE);
     std::fs::create_dir_all(&config.dir)?;
-    let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
-    Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
+    if has_file(config) && !exists(config) {
+        // Nothing is lost: the genesis is in the spec.
+        std::fs::remove_file(&path)?;
+    }
+    Store::import(&path, tip, certificate, options()).map(drop)
+}
+
+/// Everything is kept: only a node that runs prunes.
+fn options() -> StoreOptions {
+    StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() }
+}
+
+/// The last block of the chain in `dir`, whose node is stopped, or an earlier one whose state is kept, with its certificate;
+/// none without a chain there.
+pub(crate) fn last_block(
+    dir: &Path,
+    spec: &MeshSpec,
+    height: Option<BlockHeight>,
+) -> Result<Option<LastBlock>, StoreError> {
+    let path = dir.join(CHAIN_FILE);
+    // Opening a file that is not there would make one.
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (store, last) = Store::open(&path, spec, options())?;
+    let reader = store.read()?;
+    let tip = match height.filter(|height| *height != last.header.height) {
+        Some(height) => reader.tip_at(spec, height)?,
+        None => last,
+    };
+    let certificate = reader.certificate(tip.header.height)?;
+    Ok(Some(LastBlock { tip, certificate }))
+}
+
+/// The last block of a chain.
+pub(crate) struct LastBlock {
+    /// The block and the state after it.
+    pub(crate) tip: Tip,
+    /// Its certificate.
+    pub(crate) certificate: Option<Vec<u8>>,
 }
 
 /// The files of the chain, opened before anything runs.
@@ -58,21 +114,49 @@ impl OpenChain {
     pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec, node: NodeId) -> Result<Self, OpenError> {
         arm_fail_point();
         std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
-        let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
+        let HistorySetting(history) = config.history.unwrap_or(HistorySetting::DEFAULT);
+        let options = StoreOptions { cache: CACHE_BYTES, history, ..StoreOptions::default() };
+        if let Some(recovered) = spec.recovered.as_ref().filter(|_| !has_file(config)) {
+            // Before a file is made: an empty one would look like a chain to the next start.
+            let (mesh, height) = (recovered.mesh, recovered.height);
+            return Err(StoreError::from(StartError::NeedsState { mesh, height }).into());
+        }
         let (chain, tip) =
             retry_while_locked(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
+        if chain.reclaimed() > 0 {
+            tracing::info!(bytes = chain.reclaimed(), "the file of the chain was compacted");
+        }
+        warn_of_short(history, tip.state.params());
+        let from = chain.read()?.blocks_from()?;
         let owner = LogOwner { node, mesh: spec.mesh_id(), tip: tip.header.height };
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) = retry_while_locked(|| open_log(&log, config.accept_damaged_log, &owner))?;
         let pending = PendingTransactions::open(&config.dir.join(PENDING_FILE));
         let evidence = KeptEvidence::open(&config.dir.join(EVIDENCE_FILE));
-        let view = watch::Sender::new(ChainView::of(tip));
+        let history = KeptHistory { from, is_archive: history == History::Archive };
+        let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
+        let still_after = block_time.saturating_mul(STILL_BLOCKS).max(MIN_STILL);
+        let view = watch::Sender::new(ChainView { history, still_after, ..ChainView::of(tip) });
         Ok(Self { store: chain, wal, recovered, pending, evidence, view })
     }
 
     /// The state of the chain, with notifications.
     pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
         self.view.subscribe()
+    }
+}
+
+/// Warns of a history that is shorter than the default one.
+fn warn_of_short(history: History, rules: &Params) {
+    let HistorySetting(default) = HistorySetting::DEFAULT;
+    if let (Some(blocks), Some(least)) = (history.blocks(rules), default.blocks(rules))
+        && blocks < least
+    {
+        tracing::warn!(
+            %blocks, default = %least,
+            "this node keeps fewer blocks than the mesh needs time for unbonding: nodes that were off for longer cannot \
+             replay from it, and have to begin with a state"
+        );
     }
 }
 

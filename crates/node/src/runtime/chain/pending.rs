@@ -63,15 +63,12 @@ impl PendingTransactions {
 
     /// Opens the file and reads its transactions.
     fn recover(&mut self) -> Result<(), LogError> {
-        let (mut log, contents) = AppendLog::open(&self.path, FORMAT)?;
-        let mut end = FORMAT.magic.len() as u64;
-        for frame in contents.frames().map_while(Result::ok).take(MAX_TRANSACTIONS) {
-            // The rest of the file is dropped with it, as the log is truncated to the last good frame.
-            let Ok(envelope) = Envelope::decode(frame.payload, transaction::MAX_LEN) else { break };
-            self.transactions.insert(envelope.id(), envelope);
-            end = frame.end;
-        }
-        log.truncate(end).map_err(|error| LogError::Io { path: self.path.clone(), error })?;
+        let transactions = &mut self.transactions;
+        let log = AppendLog::open_taking(&self.path, FORMAT, |payload| {
+            let envelope = Envelope::decode(payload, transaction::MAX_LEN).ok();
+            let envelope = envelope.filter(|_| transactions.len() < MAX_TRANSACTIONS);
+            envelope.map(|envelope| transactions.insert(envelope.id(), envelope)).is_some()
+        })?;
         self.log = Some(log);
         Ok(())
     }
@@ -89,12 +86,12 @@ impl PendingTransactions {
 
     /// A block was committed. Returns the transactions to publish again, encoded: peers that joined after they were
     /// first published do not know them.
-    pub(super) fn due_broadcasts(&mut self) -> Vec<Vec<u8>> {
+    pub(super) fn due_broadcasts(&mut self) -> Vec<(Hash, Vec<u8>)> {
         self.blocks = self.blocks.wrapping_add(1);
         let is_due = self.blocks == FIRST_REBROADCAST_BLOCKS
             || self.blocks.is_multiple_of(REBROADCAST_INTERVAL_BLOCKS);
-        let due = self.transactions.values().filter(|_| is_due);
-        due.filter_map(|envelope| envelope.encode().ok()).collect()
+        let due = self.transactions.iter().filter(|_| is_due);
+        due.filter_map(|(id, envelope)| Some((*id, envelope.encode().ok()?))).collect()
     }
 
     /// Keeps one more.
@@ -143,7 +140,8 @@ mod tests {
 
     fn envelope(nonce: u64) -> Envelope {
         let key = NodeKey::from_seed(&[1; 32]);
-        let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::from_base_units(1) });
+        let call =
+            Call::Transfer(Transfer { to: key.node_id(), amount: Amount::from_base_units(1), memo: None });
         let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
         let transaction = Transaction { nonce, fee, tip, expiry: BlockHeight(9), call };
         transaction.seal(&key, &MeshId::from_bytes([2; 32])).unwrap()
@@ -251,6 +249,6 @@ mod tests {
         let due: Vec<u32> = (1..=200).filter(|_| !pending.due_broadcasts().is_empty()).collect();
         assert_eq!(due, [2, 64, 128, 192]);
         pending.blocks = 63;
-        assert_eq!(pending.due_broadcasts(), [envelope(1).encode().unwrap()]);
+        assert_eq!(pending.due_broadcasts(), [(envelope(1).id(), envelope(1).encode().unwrap())]);
     }
 }

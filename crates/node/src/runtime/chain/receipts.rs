@@ -28,8 +28,8 @@ fn log(height: BlockHeight, event: &Event) {
         Event::Applied { id, .. } => {
             span::of_transaction(id).in_scope(|| tracing::debug!(%height, "applied"));
         }
-        Event::Refused { id, refusal, .. } => {
-            span::of_transaction(id).in_scope(|| tracing::debug!(%height, %refusal, "rejected in a block"));
+        Event::Rejected { id, rejection, .. } => {
+            span::of_transaction(id).in_scope(|| tracing::debug!(%height, %rejection, "rejected in a block"));
         }
         _ => {}
     }
@@ -41,7 +41,7 @@ impl TxReceipts {
         let mut receipts = self.0.lock();
         for event in events {
             log(height, event);
-            if let Event::Applied { id, .. } | Event::Refused { id, .. } = event {
+            if let Event::Applied { id, .. } | Event::Rejected { id, .. } = event {
                 receipts.put(*id, (height, event.clone()));
             }
         }

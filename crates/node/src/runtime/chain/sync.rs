@@ -67,6 +67,8 @@ pub(super) struct BlockSync {
     requests: BTreeMap<NodeId, Request>,
     /// Peers that are not asked, and until when.
     paused: BTreeMap<NodeId, Instant>,
+    /// Peers that no longer have the next block, and from which height on they have some.
+    pruned: BTreeMap<NodeId, BlockHeight>,
     /// The highest block that a certificate proved to exist, while this node does not have it.
     behind: Option<BlockHeight>,
     /// This node's height when it first learned the height of a peer; none before that.
@@ -84,6 +86,7 @@ impl BlockSync {
         let may_ask = is_slow
             && self.requests.len() < MAX_REQUESTS
             && !self.requests.contains_key(&peer)
+            && !self.pruned.contains_key(&peer)
             && !self.is_paused(&peer, now);
         if may_ask {
             self.requests.insert(peer, Request { asked_at: now, is_claimed: true });
@@ -120,6 +123,23 @@ impl BlockSync {
         more
     }
 
+    /// `peer` has blocks from `from` on, and no longer the next one: it is not asked until this node gets there. That is no
+    /// fault, and a peer that lies about it is like one that is silent.
+    pub(super) fn on_pruned(&mut self, peer: NodeId, from: BlockHeight) {
+        self.requests.remove(&peer);
+        self.pruned.insert(peer, from);
+        if self.pruned.len() > MAX_PAUSED_PEERS
+            && let Some(first) = self.pruned.keys().next().copied()
+        {
+            self.pruned.remove(&first);
+        }
+    }
+
+    /// From which height on the peer that goes back furthest has blocks, of those that lack the next one.
+    pub(super) fn pruned_from(&self) -> Option<BlockHeight> {
+        self.pruned.values().min().copied()
+    }
+
     /// `peer` sent what no honest node sends: it is not asked for a time.
     pub(super) fn on_fault(&mut self, peer: NodeId, now: Instant) {
         self.requests.remove(&peer);
@@ -147,6 +167,11 @@ impl BlockSync {
         self.paused.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer).collect()
     }
 
+    /// The peers that are not asked for the next blocks now.
+    pub(super) fn not_asked(&self, now: Instant) -> BTreeSet<NodeId> {
+        self.paused(now).into_iter().chain(self.pruned.keys().copied()).collect()
+    }
+
     /// The highest block that a certificate proved to exist, while this node does not have it.
     pub(super) const fn behind(&self) -> Option<BlockHeight> {
         self.behind
@@ -160,6 +185,8 @@ impl BlockSync {
     /// The block at `height` was committed.
     pub(super) fn on_commit(&mut self, height: BlockHeight) {
         self.behind = self.behind.filter(|behind| *behind > height);
+        let next = height.0.saturating_add(1);
+        self.pruned.retain(|_, from| from.0 > next);
     }
 
     /// This node, at `height`, knows the height of a peer or has waited long enough for it.

@@ -37,12 +37,22 @@ pub(super) enum Event {
     Transaction(GossipMessage, Box<SignedTransaction>),
     /// A transaction of this node's users.
     Submit(Box<SignedTransaction>, oneshot::Sender<Result<Hash, MempoolError>>),
+    /// A transaction that another node asks this one to take.
+    TakeSubmission {
+        from: NodeId,
+        signed: Box<SignedTransaction>,
+        reply: oneshot::Sender<Result<Hash, MempoolError>>,
+    },
     /// The next nonce of a key is asked for, after what is pending.
     NextNonce { key: SignerKey, signer: NodeId, reply: oneshot::Sender<Option<u64>> },
+    /// What is pending of an owner key is asked for.
+    PendingOf { owner: NodeId, reply: oneshot::Sender<Vec<SignedTransaction>> },
     /// The block of a proposal, or that no peer has it.
     Body(Candidate, Option<Box<Block>>),
     /// What a peer that was asked for committed blocks did.
     Blocks(NodeId, BlocksAnswer),
+    /// A peer was to be asked for committed blocks, and none is left that may have them.
+    NoPeerToAsk,
     /// A peer answered a request for a proposed block with what no honest node sends.
     InvalidBody(NodeId, InvalidAnswer),
     /// The peers that were asked for their heights at the start have answered, or failed to.
@@ -107,7 +117,8 @@ impl Task {
     fn begin(&mut self, due: DueHeight) -> Result<(), TaskError> {
         let recovered = std::mem::take(&mut self.recovered);
         self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
-        let DueHeight { height, validators, silent } = due;
+        let DueHeight { height, validators, silent, synchrony } = due;
+        self.driver.set_synchrony(synchrony);
         let (log, now) = (recovered.of(height), clock::now());
         self.feed(Input::Start { height, validators, silent, log, now })
     }
@@ -135,24 +146,29 @@ impl Task {
                 let _ = reply.send(self.driver.host().submit(*signed));
                 Ok(())
             }
+            Event::TakeSubmission { from, signed, reply } => {
+                let _ = reply.send(self.driver.host().take_submission(from, *signed));
+                Ok(())
+            }
             Event::NextNonce { key, signer, reply } => {
                 let _ = reply.send(self.driver.host().next_nonce(key, signer));
                 Ok(())
             }
-            Event::Body(candidate, Some(block)) => {
-                self.driver.host().on_block_fetched(&candidate, &block).map_err(DriverError::Host)?;
-                self.drain()
-            }
-            Event::Body(candidate, None) => {
-                tracing::debug!(height = %candidate.height, id = %candidate.value, "no peer has the proposed block");
+            Event::PendingOf { owner, reply } => {
+                let _ = reply.send(self.driver.host().pending_of(owner));
                 Ok(())
             }
+            Event::Body(candidate, block) => self.on_body(&candidate, block.as_deref()),
             Event::Blocks(peer, answer) => {
                 self.driver.host().on_blocks_answer(peer, answer).map_err(DriverError::Host)?;
                 self.drain()
             }
             Event::InvalidBody(peer, invalid) => {
                 self.driver.host().on_fault(peer, &invalid);
+                Ok(())
+            }
+            Event::NoPeerToAsk => {
+                self.driver.host().on_no_peer_to_ask();
                 Ok(())
             }
             Event::HandshakeDone => {
@@ -174,6 +190,20 @@ impl Task {
             self.driver.host().on_heard(signer);
         }
         Ok(gossip::verdict(refusal.as_ref()))
+    }
+
+    /// The block of a proposal, or that no peer has it.
+    fn on_body(&mut self, candidate: &Candidate, block: Option<&Block>) -> Result<(), TaskError> {
+        match block {
+            Some(block) => {
+                self.driver.host().on_block_fetched(candidate, block).map_err(DriverError::Host)?;
+                self.drain()
+            }
+            None => {
+                tracing::debug!(height = %candidate.height, id = %candidate.value, "no peer has the proposed block");
+                Ok(())
+            }
+        }
     }
 
     /// A committed block by gossip: forwarded when it is the next one here too.

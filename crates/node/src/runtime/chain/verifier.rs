@@ -1,10 +1,12 @@
 //! Verifies the signatures of transactions that peers send, on a thread of its own: the chain's thread has votes to
 //! handle, and a signature takes longer than everything else about a transaction.
 //!
-//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it. Transactions beyond the bound of
-//! its inbox, and of the chain's lane for transactions, are dropped and counted.
+//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it, while no other peer sends
+//! transactions: what a peer in debt sends waits for what others send ([`super::unfunded`]). Transactions beyond the bounds
+//! of its inbox, and of the chain's lane for transactions, are dropped and counted.
 
 use std::{
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -17,6 +19,7 @@ use nervure_primitives::{Envelope, MeshId};
 use super::{
     ChainMetrics,
     inbox::{Inbox, Lane, NotQueued, Received, Sender, inbox},
+    receipts::TxReceipts,
     task::Event,
 };
 
@@ -29,6 +32,8 @@ pub(super) struct VerifierDeps {
     /// The chain's inbox.
     pub(super) events: Sender<Event>,
     pub(super) metrics: ChainMetrics,
+    /// What was in the last blocks: it is not verified again.
+    pub(super) receipts: Arc<TxReceipts>,
 }
 
 /// The thread, and where transactions are put for it. It ends when that is closed.
@@ -58,6 +63,11 @@ fn run(inbox: &Inbox<GossipMessage>, deps: &VerifierDeps) {
 }
 
 fn handle(message: GossipMessage, deps: &VerifierDeps) {
+    // A block was faster than gossip: the peer that forwards it is honest.
+    let is_old = |envelope: &Envelope| deps.receipts.of(&envelope.id()).is_some();
+    if Envelope::decode(&message.data, MAX_LEN).is_ok_and(|envelope| is_old(&envelope)) {
+        return block_on(message.judge(Verdict::Ignore));
+    }
     let Some(signed) = verify(&message.data, &deps.mesh) else {
         return block_on(message.judge(Verdict::Reject));
     };
@@ -72,7 +82,7 @@ fn handle(message: GossipMessage, deps: &VerifierDeps) {
 }
 
 /// The transaction that a peer sent; none when it is not one of this mesh.
-fn verify(data: &[u8], mesh: &MeshId) -> Option<SignedTransaction> {
+pub(super) fn verify(data: &[u8], mesh: &MeshId) -> Option<SignedTransaction> {
     let signed = SignedTransaction::verify(Envelope::decode(data, MAX_LEN).ok()?, mesh);
     signed.checked().transaction().is_ok().then_some(signed)
 }
@@ -87,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_not_signed_for_this_mesh_is_no_transaction() {
         let (key, mesh) = (NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]));
-        let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::ZERO });
+        let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::ZERO, memo: None });
         let (fee, tip, expiry) = (Amount::ZERO, Amount::ZERO, BlockHeight(1));
         let envelope = Transaction { nonce: 0, fee, tip, expiry, call }.seal(&key, &mesh).unwrap();
         let bytes = envelope.encode().unwrap();

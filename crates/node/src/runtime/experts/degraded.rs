@@ -3,35 +3,41 @@
 
 use futures::{StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertStream, Health, ModelCard};
-use nervure_protocol::{ExpertEvent, ExpertRequest};
+use nervure_protocol::{ExpertEvent, ExpertRequest, ModelIdentity};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// An expert whose answers are partly noise.
 pub(super) struct DegradedExpert<E> {
     inner: E,
+    card: ModelCard,
     /// The share of an answer that is not noise, 0 to 1.
     quality: f32,
 }
 
 impl<E: Expert> DegradedExpert<E> {
-    /// `inner`, with `percent` of its answers kept and the rest replaced by noise.
-    pub(super) fn new(inner: E, percent: u8) -> Self {
-        Self { inner, quality: f32::from(percent.min(100)) / 100.0 }
+    /// `inner`, with `percent` of its answers kept and the rest replaced by noise, and with this statement about its model.
+    pub(super) fn new(inner: E, percent: u8, identity: ModelIdentity) -> Self {
+        let card = ModelCard { identity, ..inner.card().clone() };
+        Self { inner, card, quality: f32::from(percent.min(100)) / 100.0 }
     }
 }
 
 impl<E: Expert> Expert for DegradedExpert<E> {
     fn card(&self) -> &ModelCard {
-        self.inner.card()
+        &self.card
     }
 
     fn run(&self, request: ExpertRequest) -> ExpertStream {
+        self.run_passed_on(request, 1)
+    }
+
+    fn run_passed_on(&self, request: ExpertRequest, hops: u8) -> ExpertStream {
         let quality = self.quality;
         let mut noise = match seed(&request) {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => StdRng::from_rng(&mut rand::rng()),
         };
-        let events = self.inner.run(request);
+        let events = self.inner.run_passed_on(request, hops);
         ExpertStream::new(events.map(move |item| item.map(|event| degraded(event, quality, &mut noise))))
     }
 

@@ -14,6 +14,7 @@ impl EchoExpert {
     pub(super) fn new() -> Self {
         Self(ModelCard {
             model: ECHO.into(),
+            identity: Default::default(),
             capability: "text.echo".into(),
             context: 4_096,
             max_output: 4_096,

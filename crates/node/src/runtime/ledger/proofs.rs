@@ -6,13 +6,13 @@ use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
 use nervure_anchor::Submission;
 use nervure_api::{
-    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, NodeView, ServiceError,
-    StateProofView, SubmissionView, SubnetDetail, SubnetPage, ValidatorPage,
+    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, NodeView, ProposalPage,
+    ServiceError, StateProofView, SubmissionView, SubnetDetail, SubnetPage, ValidatorPage,
 };
 use nervure_gateway::LedgerReader;
 use nervure_ledger::{
     checkpoint::Checkpoint,
-    subnet::EpochInputs,
+    subnet::{EpochInputs, MetagraphRoot},
     tree::{Fact, Key, Record},
 };
 use nervure_light::score::EpochProof;
@@ -39,7 +39,22 @@ impl LedgerReader for LedgerQueries {
 
     fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
         async move {
+            if let Some(light) = &self.light {
+                return document(&light.block(height).await?, BTreeMap::new());
+            }
             let found = self.read(move |reader| checkpoint(reader, height)).await?;
+            Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
+        }
+        .boxed()
+    }
+
+    fn checkpoint_from(&self, height: BlockHeight) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
+        async move {
+            let read = move |reader: &Reader| {
+                let found = reader.checkpoint_from(height)?.ok_or_else(|| no_block(reader, height))?;
+                view(reader, &found)
+            };
+            let found = self.read(read).await?;
             Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
         }
         .boxed()
@@ -47,6 +62,11 @@ impl LedgerReader for LedgerQueries {
 
     fn anchored(&self, height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, ServiceError>> {
         async move {
+            if let Some(light) = &self.light {
+                let found = Submission::decode(&light.submission(height).await?);
+                let found = found.map_err(|error| ServiceError::Internal { reason: error.to_string() })?;
+                return submission(&found);
+            }
             let anchoring = self.anchoring.clone();
             let read = move || anchoring.map(|anchoring| anchoring.submission(height)).transpose();
             let found = tokio::task::spawn_blocking(read).await;
@@ -68,15 +88,35 @@ impl LedgerReader for LedgerQueries {
         key: Key,
         height: Option<BlockHeight>,
     ) -> BoxFuture<'_, Result<StateProofView, ServiceError>> {
-        self.read(move |reader| fact(reader, &key, height)).boxed()
+        async move {
+            let Some(light) = &self.light else {
+                return self.read(move |reader| fact(reader, &key, height)).await;
+            };
+            let at = match height {
+                Some(height) => light.block(Some(height)).await?,
+                None => Checkpoint::clone(&*light.head().await?),
+            };
+            let proven = light.facts(&at.header, &[key]).await?.pop();
+            let (fact, _) = proven.ok_or_else(|| no_answer("no proof"))?;
+            fact_view(&at, &key, &fact)
+        }
+        .boxed()
     }
 
     fn epoch(&self, netuid: Netuid, node: NodeId) -> BoxFuture<'_, Result<EpochView, ServiceError>> {
-        self.read(move |reader| epoch(reader, netuid, &node)).boxed()
+        async move {
+            let Some(light) = &self.light else {
+                return self.read(move |reader| epoch(reader, netuid, &node)).await;
+            };
+            let (checkpoint, proof) = light.epoch(netuid, node).await?;
+            let height = checkpoint.height();
+            Ok(EpochView { height, checkpoint: text(checkpoint.encode())?, proof: BASE64.encode(&proof) })
+        }
+        .boxed()
     }
 
     fn subnets(&self) -> BoxFuture<'_, Result<SubnetPage, ServiceError>> {
-        std::future::ready(self.list_subnets()).boxed()
+        self.list_subnets().boxed()
     }
 
     fn subnet(&self, netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, ServiceError>> {
@@ -84,7 +124,11 @@ impl LedgerReader for LedgerQueries {
     }
 
     fn validators(&self) -> BoxFuture<'_, Result<ValidatorPage, ServiceError>> {
-        std::future::ready(self.list_validators()).boxed()
+        self.list_validators().boxed()
+    }
+
+    fn proposals(&self) -> BoxFuture<'_, Result<ProposalPage, ServiceError>> {
+        std::future::ready(self.list_proposals()).boxed()
     }
 
     fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, ServiceError>> {
@@ -93,7 +137,7 @@ impl LedgerReader for LedgerQueries {
 }
 
 /// Why the store has no answer.
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     Store(StoreError),
     NotFound(String),
 }
@@ -166,29 +210,67 @@ fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<Checkpoint
                 .height
         }
     };
-    let found = certified(reader, height)?;
+    view(reader, &certified(reader, height)?)
+}
+
+/// A block with its certificate, as the API shows it.
+fn view(reader: &Reader, found: &Checkpoint) -> Result<CheckpointView, ReadError> {
+    let height = found.height();
     let metagraphs = reader.epoch_end(height)?.map(|end| end.metagraphs).unwrap_or_default();
+    document(found, metagraphs.into_iter().collect()).map_err(|error| ReadError::NotFound(error.to_string()))
+}
+
+/// A block with its certificate as a document.
+fn document(
+    found: &Checkpoint,
+    metagraphs: BTreeMap<Netuid, MetagraphRoot>,
+) -> Result<CheckpointView, ServiceError> {
     Ok(CheckpointView {
-        height,
+        height: found.height(),
         block: found.header.id(),
         state: found.header.state,
-        metagraphs: metagraphs.into_iter().collect(),
+        metagraphs,
         anchored: None,
         validators: found.validators.len() as u32,
         signers: found.certificate.signatures.len() as u32,
-        checkpoint: encoded(found.encode())?,
+        checkpoint: text(found.encode())?,
     })
+}
+
+fn fact_view(at: &Checkpoint, key: &Key, fact: &Fact) -> Result<StateProofView, ServiceError> {
+    let (checkpoint, fact) = (text(at.encode())?, text(fact.encode())?);
+    Ok(StateProofView { height: at.height(), key: key.to_string(), checkpoint, fact })
+}
+
+fn text<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<String, ServiceError> {
+    bytes.map(|bytes| BASE64.encode(&bytes)).map_err(|error| no_answer(&error.to_string()))
+}
+
+fn no_answer(reason: &str) -> ServiceError {
+    ServiceError::Internal { reason: reason.to_owned() }
 }
 
 fn fact(reader: &Reader, key: &Key, height: Option<BlockHeight>) -> Result<StateProofView, ReadError> {
     let height = height.unwrap_or(reader.head().height);
     let fact = Fact::new(reader.prove_at(height, key)?);
-    let checkpoint = encoded(certified(reader, height)?.encode())?;
-    Ok(StateProofView { height, key: key.to_string(), checkpoint, fact: encoded(fact.encode())? })
+    let at = certified(reader, height)?;
+    fact_view(&at, key, &fact).map_err(|error| ReadError::NotFound(error.to_string()))
+}
+
+fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, ReadError> {
+    let StoredProof { checkpoint, proof } = epoch_proof(reader, netuid, node)?;
+    let height = checkpoint.height();
+    Ok(EpochView { height, checkpoint: encoded(checkpoint.encode())?, proof: encoded(proof.encode())? })
+}
+
+/// What explains a score, and the block whose state proves it.
+pub(crate) struct StoredProof {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) proof: EpochProof,
 }
 
 /// Proves at the block of the epoch while its state is kept, afterwards at the last block.
-fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, ReadError> {
+pub(crate) fn epoch_proof(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<StoredProof, ReadError> {
     let kept = reader.last_epoch(netuid)?;
     let head = reader.head().height;
     let oldest = reader.oldest()?;
@@ -208,8 +290,7 @@ fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, Re
     let uid = EpochInputs::decode(&inputs).ok().and_then(|inputs| inputs.uid_of(node));
     let neuron = uid.map(|uid| prove(Key::Neuron(netuid, uid))).transpose()?;
     let proof = EpochProof { subnet: Fact::new(subnet), inputs, neuron };
-    let checkpoint = encoded(certified(reader, height)?.encode())?;
-    Ok(EpochView { height, checkpoint, proof: encoded(proof.encode())? })
+    Ok(StoredProof { checkpoint: certified(reader, height)?, proof })
 }
 
 /// A block with its certificate.
@@ -219,7 +300,15 @@ fn certified(reader: &Reader, height: BlockHeight) -> Result<Checkpoint, ReadErr
 
 fn no_block(reader: &Reader, height: BlockHeight) -> ReadError {
     let head = reader.head().height;
-    ReadError::NotFound(format!("there is no block {height} with a certificate here; the last one is {head}"))
+    let next = match reader.header(height).and_then(|header| match header {
+        // The block is here, and its certificate is not: it was thinned.
+        Some(_) => reader.certified_from(height),
+        None => Ok(None),
+    }) {
+        Ok(Some(next)) => format!("the certificate of block {next} is kept, which comes after it"),
+        Ok(None) | Err(_) => format!("the last one is {head}"),
+    };
+    ReadError::NotFound(format!("there is no block {height} with a certificate here; {next}"))
 }
 
 fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<String, ReadError> {

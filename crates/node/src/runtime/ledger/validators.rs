@@ -5,33 +5,39 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use nervure_api::{EquivocationView, ServiceError, ValidatorPage, ValidatorView};
 use nervure_ledger::{roster::Standing, state::LedgerState};
 use nervure_primitives::{Amount, BlockHeight, NodeId};
+use nervure_protocol::light::KeysOf;
 
 use super::LedgerQueries;
 
 impl LedgerQueries {
     /// The validators.
-    pub(super) fn list_validators(&self) -> Result<ValidatorPage, ServiceError> {
-        let tip = self.chain()?.view().tip.clone();
-        let state = &tip.state;
-        let in_office = state.roster().liveness().map(|(_, liveness)| liveness.node);
-        let nodes: BTreeSet<NodeId> =
-            state.roster().standings().map(|(node, _)| *node).chain(in_office).collect();
-        let mut validators: Vec<_> = nodes.into_iter().map(|node| view(state, node)).collect();
-        validators.sort_by_key(|one| (Reverse(one.stake), one.node));
-        Ok(ValidatorPage {
-            height: state.height(),
-            election: state.next_election(),
-            min_self_stake: Amount::from_base_units(state.params().min_self_stake),
-            liveness_window: state.params().liveness_window,
-            total_power: state.validators().map_or(0, |set| set.total_power()),
-            validators,
-        })
+    pub(super) async fn list_validators(&self) -> Result<ValidatorPage, ServiceError> {
+        match &self.light {
+            Some(light) => Ok(page(&light.state(KeysOf::Validators).await?.tip.state)),
+            None => Ok(page(&self.chain()?.view().tip.clone().state)),
+        }
     }
 
     /// `node` as a validator; `None` where this node follows no chain.
     pub(crate) fn validator(&self, node: NodeId) -> Option<ValidatorView> {
         let tip = self.chain().ok()?.view().tip.clone();
         Some(view(&tip.state, node))
+    }
+}
+
+fn page(state: &LedgerState) -> ValidatorPage {
+    let in_office = state.roster().liveness().map(|(_, liveness)| liveness.node);
+    let nodes: BTreeSet<NodeId> =
+        state.roster().standings().map(|(node, _)| *node).chain(in_office).collect();
+    let mut validators: Vec<_> = nodes.into_iter().map(|node| view(state, node)).collect();
+    validators.sort_by_key(|one| (Reverse(one.stake), one.node));
+    ValidatorPage {
+        height: state.height(),
+        election: state.next_election(),
+        min_self_stake: Amount::from_base_units(state.params().min_self_stake),
+        liveness_window: state.params().liveness_window,
+        total_power: state.validators().map_or(0, |set| set.total_power()),
+        validators,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use nervure_api::AnchorStatus;
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_gateway::HttpMetrics;
 use nervure_p2p::{NetworkMetrics, query::ServerMetrics};
+use nervure_primitives::NodeId;
 use nervure_router::RouterMetrics;
 use nervure_store::{StoreMetrics, WalMetrics};
 
@@ -12,11 +14,15 @@ use super::*;
 use crate::{
     CancellationToken, Node, Preset,
     runtime::{
-        anchor, catalog,
+        anchor,
+        assignments::AssignmentMetrics,
+        audit::AuditMetrics,
+        catalog,
         chain::{self, ChainMetrics, ChainView},
+        forward::ForwardMetrics,
         gossip,
         mesh::UnhandledCounters,
-        score_gossip::ScoreGossipMetrics,
+        score_gossip, traffic,
         validator::ValidatorMetrics,
     },
 };
@@ -41,14 +47,25 @@ fn parts() -> Vec<Part> {
             register_state(to, catalog::STATE, || 0);
             VerdictCounters::default().register(to, gossip::RECORD_COUNTERS);
         }),
-        part("Assignments and live scores", |to| ScoreGossipMetrics::default().register(to)),
+        part("Tasks of validators, and live scores", |to| {
+            VerdictCounters::default().register(to, score_gossip::LIVE_SCORE_COUNTERS);
+            AssignmentMetrics::default().register(to);
+            VerdictCounters::default().register(to, traffic::TRAFFIC_COUNTERS);
+            ForwardMetrics::default().register(to);
+        }),
         part("Tasks, on validators", |to| ValidatorMetrics::default().register(to)),
+        part("Audits, on validators", |to| AuditMetrics::default().register(to)),
         part("The chain", |to| {
             let genesis = ChainView::genesis(&Preset::Local.spec().unwrap()).unwrap();
-            ChainMetrics::default().register(to);
+            let metrics = ChainMetrics::default();
+            // Metrics with a label for each validator are there when there is one.
+            metrics.elected(&ValidatorSet::from_stakes([(NodeId::from_bytes([1; 32]), 1)]).unwrap());
+            metrics.register(to);
             StoreMetrics::default().register(to);
             WalMetrics::default().register(to);
+            let durations = genesis.clone();
             register_state(to, chain::STATE, move || genesis.clone());
+            register_state(to, chain::STATE_DURATIONS, move || durations.clone());
         }),
         part("Anchoring", |to| {
             VerdictCounters::default().register(to, anchor::ATTESTATION_COUNTERS);

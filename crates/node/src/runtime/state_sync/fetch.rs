@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
 use nervure_ledger::{
-    chain::{StartError as GenesisError, Tip},
+    block::Header,
+    chain::{StartError as GenesisError, Tip, first_header},
     checkpoint::Checkpoint,
     snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
@@ -63,7 +64,7 @@ pub enum StateSyncError {
     #[error(transparent)]
     Anchored(#[from] AnchoredError),
     /// No peer to ask.
-    #[error("no registered node of the mesh is connected: there is no peer to fetch the state from")]
+    #[error("no node of the mesh is connected: there is no peer to fetch the state from")]
     NoPeer,
     /// No peer gave a state that verifies.
     #[error("no peer gave a state that verifies; the last, {peer}: {error}")]
@@ -85,7 +86,9 @@ pub enum PeerError {
     #[error("its response is malformed")]
     Malformed,
     /// It does not have the block, or no longer its state.
-    #[error("it does not have block {0} or its state")]
+    #[error(
+        "it does not have block {0} or its state; its chain may have begun later: name a newer block, or ask others"
+    )]
     NotHere(BlockHeight),
     /// It has no checkpoint.
     #[error("it has no checkpoint")]
@@ -110,6 +113,9 @@ pub enum PeerError {
     #[error(transparent)]
     State(#[from] SnapshotError),
 }
+
+/// A verified state, and the certificate of its block; none for the first header of a mesh.
+type Synced = (Tip, Option<Vec<u8>>);
 
 /// The operator's root of trust.
 enum Start {
@@ -153,13 +159,13 @@ pub(crate) async fn begin(
     let beginning = Start::of(beginning, spec, config).await?;
     let boxed = |error: StartError| StateSyncError::Start(Box::new(error));
     let registry = LedgerRegistry::of(spec)?;
-    let setup = MeshSetup { config: &ephemeral, spec, key };
+    let setup = MeshSetup { config: &ephemeral, spec, key, slots: None };
     let mesh = Mesh::start(setup, registry, None).await.map_err(boxed)?;
     let fetched = from_any_peer(&mesh.network, spec, &beginning).await;
     mesh.end().await;
     let (tip, certificate) = fetched?;
     let height = tip.header.height;
-    chain::import(config, tip, &certificate)?;
+    chain::import(config, tip, certificate.as_deref())?;
     Ok(Some(height))
 }
 
@@ -174,16 +180,17 @@ fn check_genesis_age(spec: &MeshSpec, now: UnixMillis) -> Result<(), StateSyncEr
     }
 }
 
-/// Asks one registered peer after the other, until one gives a state that verifies.
+/// Asks one peer after the other, until one gives a state that verifies. Registered ones come first, but this node knows
+/// those of the genesis only: years later, none of them may be there.
 async fn from_any_peer(
     network: &NetworkHandle,
     spec: &MeshSpec,
     beginning: &Start,
-) -> Result<(Tip, Vec<u8>), StateSyncError> {
+) -> Result<Synced, StateSyncError> {
     let mut until = tokio::time::Instant::now() + FIRST_PEER_TIMEOUT;
     let (mut asked, mut last) = (BTreeSet::new(), None);
     loop {
-        let Some(peer) = peers::registered(network, &asked).await.first().copied() else {
+        let Some(peer) = peers::all(network, &asked).await.first().copied() else {
             if tokio::time::Instant::now() >= until {
                 let failed = |(peer, error)| StateSyncError::Unverified { peer, error: Box::new(error) };
                 return Err(last.map_or(StateSyncError::NoPeer, failed));
@@ -218,12 +225,11 @@ impl Source<'_> {
         &self,
         spec: &MeshSpec,
         beginning: &Start,
-    ) -> Result<Result<(Tip, Vec<u8>), PeerError>, StateSyncError> {
+    ) -> Result<Result<Synced, PeerError>, StateSyncError> {
         let period = TrustingPeriod::of(spec, clock::now());
         let client = match beginning {
             Start::Genesis => {
-                let Tip { header, state } = Tip::genesis(spec)?.0;
-                let next = state.validators().map(|set| set.as_ref().clone());
+                let (header, next) = first_header(spec)?;
                 let no_validators = PeerError::Start(LightClientError::NextValidators(header.height));
                 next.ok_or(no_validators).and_then(|next| Ok(LightClient::trusting(&header, next, period)?))
             }
@@ -266,9 +272,12 @@ impl Source<'_> {
     }
 
     /// Follows certificates to the last checkpoint, and fetches its state.
-    async fn follow(&self, spec: &MeshSpec, client: LightClient) -> Result<(Tip, Vec<u8>), PeerError> {
+    async fn follow(&self, spec: &MeshSpec, client: LightClient) -> Result<Synced, PeerError> {
         // The peer's word so far. Certificates have to lead to this block before its state is used.
-        let mut goal = self.block(None).await?;
+        let mut goal = match self.block(None).await {
+            Err(PeerError::NoCheckpoint) if self.may_begin(spec, &client) => return self.first(spec).await,
+            goal => goal?,
+        };
         if goal.height() < client.height() {
             // The trusted block is later than any checkpoint: fetch the state of that block.
             goal = self.block(Some(client.height())).await?;
@@ -277,23 +286,35 @@ impl Source<'_> {
         if (height, id) != (client.height(), client.id()) {
             let mut bisection = Bisection::new(client, goal.clone());
             while let Some(between) = bisection.advance()? {
-                bisection.supply(self.block(Some(between)).await?)?;
+                bisection.supply(self.any_block(Some(between)).await?)?;
             }
         } else {
             // The header is the trusted one. Its certificate is the peer's, and will be served to others.
             LightClient::check_contents(&goal)?;
         }
         tracing::info!(%height, block = %id, peer = %self.peer, "block is certified; fetching its state");
-        let tip = self.records(spec, &goal).await?;
+        let tip = self.records(spec, &goal.header).await?;
         let certificate = goal.certificate.encode().map_err(|_| PeerError::Malformed)?;
-        Ok((tip, certificate))
+        Ok((tip, Some(certificate)))
     }
 
-    async fn records(&self, spec: &MeshSpec, goal: &Checkpoint) -> Result<Tip, PeerError> {
-        let height = goal.height();
+    /// Whether the state of the first header can be fetched: a mesh that continues another one has one, which does not
+    /// follow from its spec, and may have no checkpoint for a long time.
+    fn may_begin(&self, spec: &MeshSpec, client: &LightClient) -> bool {
+        spec.recovered.as_ref().is_some_and(|recovered| recovered.height == client.height())
+    }
+
+    /// The state that a recovered mesh begins with. Its root is in the spec.
+    async fn first(&self, spec: &MeshSpec) -> Result<Synced, PeerError> {
+        let (header, _) = first_header(spec).map_err(|_| PeerError::NoCheckpoint)?;
+        Ok((self.records(spec, &header).await?, None))
+    }
+
+    async fn records(&self, spec: &MeshSpec, header: &Header) -> Result<Tip, PeerError> {
+        let height = header.height;
         // The header is certified or trusted by now, and with it its state root: the assembly checks the
         // records against it.
-        let mut assembly = Assembly::new(goal.header.clone());
+        let mut assembly = Assembly::new(header.clone());
         while !assembly.is_complete() {
             let StateResponse::Records(page) =
                 self.ask(StateRequest::Records(height, assembly.after())).await?
@@ -314,15 +335,20 @@ impl Source<'_> {
     }
 
     async fn block(&self, height: Option<BlockHeight>) -> Result<Checkpoint, PeerError> {
+        let found = self.any_block(height).await?;
+        match height {
+            Some(height) if found.height() != height => Err(PeerError::NotHere(height)),
+            _ => Ok(found),
+        }
+    }
+
+    /// The block at `height`, or a later one whose certificate the peer still has.
+    async fn any_block(&self, height: Option<BlockHeight>) -> Result<Checkpoint, PeerError> {
         let StateResponse::Block(found) = self.ask(StateRequest::Block(height)).await? else {
             return Err(PeerError::Malformed);
         };
         let missing = height.map_or(PeerError::NoCheckpoint, PeerError::NotHere);
-        let found = Checkpoint::decode(&found.ok_or(missing)?).map_err(|_| PeerError::Malformed)?;
-        match height {
-            Some(height) if found.height() != height => Err(PeerError::Malformed),
-            _ => Ok(found),
-        }
+        Checkpoint::decode(&found.ok_or(missing)?).map_err(|_| PeerError::Malformed)
     }
 
     async fn ask(&self, request: StateRequest) -> Result<StateResponse, PeerError> {

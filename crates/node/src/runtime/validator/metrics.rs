@@ -15,6 +15,8 @@ const SECONDS: [f64; 11] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 6
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ValidatorMetrics {
     replies: Replies,
+    gateways: Counter,
+    direct: Counter,
     tasks: Durations,
     answers: Durations,
 }
@@ -56,10 +58,24 @@ impl ValidatorMetrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         let replies = "Requests of tasks by outcome: answered with a valid receipt, or missing";
         registry.register("task_replies", replies, self.replies.0.clone());
+        let gateways = "Questions of tasks that a gateway asked for this validator";
+        registry.register("task_questions_through_gateways", gateways, self.gateways.clone());
+        let direct = "Questions of tasks that this validator asked itself, because no gateway did";
+        registry.register("task_questions_asked_directly", direct, self.direct.clone());
         let tasks = "Duration of tasks, from the draw to the stored results";
         registry.register_with_unit("task_duration", tasks, Unit::Seconds, self.tasks.0.clone());
         let answers = "Duration of miners' answers to tasks";
         registry.register_with_unit("task_answer", answers, Unit::Seconds, self.answers.0.clone());
+    }
+
+    /// Counts a question that a gateway asked.
+    pub(super) fn asked_through_a_gateway(&self) {
+        self.gateways.inc();
+    }
+
+    /// Counts a question that this validator asks itself.
+    pub(super) fn asked_directly(&self) {
+        self.direct.inc();
     }
 
     /// Measures a task that began then.

@@ -81,11 +81,16 @@ struct OwnNeuron<'a> {
     neuron: &'a Neuron,
 }
 
+/// Whether the part of an epoch in which weights are committed has begun after block `height`.
+pub(super) fn are_due(subnet: &Subnet, height: u64) -> bool {
+    let window = (subnet.hyperparameters.tempo / COMMIT_WINDOW_DIVISOR).max(MIN_COMMIT_WINDOW_BLOCKS);
+    subnet.due.saturating_sub(height) <= window
+}
+
 /// The weights transaction that is due in a subnet after block `height`.
 fn due(validator: &Validator, own: OwnNeuron<'_>, store: &mut ValidatorStore, height: u64) -> Option<Call> {
     let OwnNeuron { netuid, subnet, neuron } = own;
-    let left = subnet.due.saturating_sub(height);
-    let late = left <= (subnet.hyperparameters.tempo / COMMIT_WINDOW_DIVISOR).max(MIN_COMMIT_WINDOW_BLOCKS);
+    let (left, late) = (subnet.due.saturating_sub(height), are_due(subnet, height));
     if !subnet.hyperparameters.commit_reveal {
         let from = neuron.last_update.saturating_add(subnet.hyperparameters.weights_interval);
         let weights = store.weights(subnet);

@@ -3,7 +3,10 @@ use nervure_store::StoreOptions;
 use tempfile::TempDir;
 
 use super::*;
-use crate::runtime::chain::{blocks::tests::forged, sync::verify_next};
+use crate::runtime::chain::{
+    blocks::tests::forged,
+    sync::{FollowOutcome, verify_next},
+};
 
 /// An executor at the genesis of `chain`, and the directory of its files.
 fn executor(chain: &Chain) -> (BlockExecutor, TempDir) {
@@ -29,10 +32,6 @@ fn chain(blocks: usize) -> (Chain, Vec<Certified>) {
     let certificates = chain.checkpoints.iter().map(|checkpoint| checkpoint.certificate.clone());
     let certified = chain.blocks.iter().cloned().zip(certificates).collect();
     (chain, certified)
-}
-
-fn verify(tip: &Tip, (block, certificate): &Certified) -> FollowOutcome {
-    verify_next(tip, block, certificate)
 }
 
 #[test]
@@ -82,12 +81,41 @@ fn blocks_of_others_are_committed_up_to_the_first_without_agreement() {
     assert!(executor.follow(&blocks[0].0, &blocks[0].1).unwrap());
     blocks[3].1 = blocks[2].1.clone();
     let mut tips = Vec::new();
-    let round = executor.follow_all(&blocks, verify, |tip| tips.push(tip.header.height)).unwrap();
-    assert_eq!(round, Some(Round(0)));
+    let note = |tip: &Tip, of: &CommitCertificate| {
+        assert_eq!((of.height, of.value), (tip.header.height, tip.header.id()));
+        tips.push(tip.header.height);
+    };
+    let followed = executor.follow_all(&blocks, KeptStates::All, note).unwrap();
+    assert_eq!(followed, Followed { round: Some(Round(0)), is_disagreed: true });
     assert_eq!(tips, [BlockHeight(2), BlockHeight(3)], "the first is old, the last is refused");
     assert_eq!(executor.store.read().unwrap().head().height, BlockHeight(3));
-    assert_eq!(executor.follow_all(&blocks, verify, |_| ()).unwrap(), None);
-    assert_eq!(executor.follow_all(&[], verify, |_| ()).unwrap(), None);
+    let again = executor.follow_all(&blocks, KeptStates::All, |_, _| ()).unwrap();
+    assert_eq!(again, Followed { round: None, is_disagreed: true });
+    let old = executor.follow_all(&blocks[..3], KeptStates::All, |_, _| ()).unwrap();
+    assert_eq!(old, Followed::default(), "old blocks are no lie");
+    let later = executor.follow_all(&[], KeptStates::All, |_, _| ()).unwrap();
+    assert_eq!(later, Followed::default());
+}
+
+/// Blocks over two elections, of which a peer left one out.
+#[test]
+fn blocks_over_elections_are_followed_and_a_gap_is_no_lie() {
+    let (chain, blocks) = chain(12);
+    let (mut executor, _home) = executor(&chain);
+    let mut with_a_gap = blocks.clone();
+    with_a_gap.remove(9);
+    let followed = executor.follow_all(&with_a_gap, KeptStates::Last, |_, _| ()).unwrap();
+    assert_eq!(followed, Followed { round: Some(Round(0)), is_disagreed: false });
+    assert_eq!(executor.height(), BlockHeight(10));
+    let followed = executor.follow_all(&blocks, KeptStates::All, |_, _| ()).unwrap();
+    assert_eq!(followed, Followed { round: Some(Round(0)), is_disagreed: false });
+    assert_eq!(executor.tip(), &chain.tip);
+    let store = executor.store.read().unwrap();
+    for (block, certificate) in &blocks[..11] {
+        let height = block.header.height;
+        let stored = CommitCertificate::decode(&store.certificate(height).unwrap().unwrap()).unwrap();
+        assert_eq!((stored.height, stored.value), (height, certificate.value));
+    }
 }
 
 #[test]

@@ -6,15 +6,13 @@ use nervure_consensus::{
     bft::{Candidate, Round},
     checkpoint::CommitCertificate,
 };
-use nervure_protocol::{
-    chain::BlockAnnouncement,
-    topics::{BLOCKS, TRANSACTIONS},
-};
+use nervure_primitives::Hash;
+use nervure_protocol::{chain::BlockAnnouncement, topics::BLOCKS};
 use nervure_store::fail_point::{Point, reach};
 
 use super::{
-    super::{ChainRole, span},
-    CurrentHeight, Host, HostError,
+    super::{ChainRole, alerts::AfterBlock, span},
+    CurrentHeight, Host, HostDeps, HostError,
 };
 
 /// A follower asks for the next block after this many block times without one.
@@ -67,8 +65,8 @@ impl Host {
         self.report_final();
         self.start_height(round);
         self.report_equivocation();
-        for bytes in self.deps.pending.due_broadcasts() {
-            self.deps.net.publish(TRANSACTIONS.name, bytes);
+        for (id, bytes) in self.deps.pending.due_broadcasts() {
+            self.publish_transaction(id, bytes);
         }
     }
 
@@ -89,11 +87,30 @@ impl Host {
     /// The tip has changed: drops the state of the height before.
     pub(super) fn start_height(&mut self, round: Round) {
         self.prune_pending();
+        self.note_validators(round);
         self.current = CurrentHeight::default();
         self.stalls.on_commit(Instant::now());
         self.sync.on_commit(self.deps.executor.tip().header.height);
         self.report(round);
         self.span = span::of_height(self.height(), 0);
+    }
+
+    /// Notes who did not propose, what validators missed by the ledger, and what is wrong with this node's own part.
+    fn note_validators(&mut self, round: Round) {
+        let HostDeps { executor, metrics, net, .. } = &self.deps;
+        for (_, proposer) in self.current.proposers.range(..round.0) {
+            metrics.validators().missed_proposal(proposer);
+        }
+        let tip = executor.tip();
+        for (member, liveness) in tip.state.roster().liveness() {
+            metrics.validators().liveness(member, liveness.missed.count(), liveness.silent);
+        }
+        self.alerts.on_block(&AfterBlock {
+            height: tip.header.height,
+            outcome: |id: &Hash| executor.outcome(id),
+            is_pending: |id: &Hash| executor.pool().contains(id),
+            silent: tip.state.roster().liveness_of(&net.node()).map(|liveness| liveness.silent),
+        });
     }
 
     fn report(&self, round: Round) {
@@ -104,8 +121,11 @@ impl Host {
         if let Some(took) = took {
             self.deps.metrics.height(took);
         }
-        let going_tip = self.going_tip();
+        let (going_tip, from) = (self.going_tip(), self.deps.executor.blocks_from());
         self.deps.view.send_modify(|view| {
+            view.history.from = from.unwrap_or(view.history.from);
+            view.no_history = None;
+            view.alerts.clone_from(self.alerts.active());
             view.going_tip = going_tip;
             view.behind = self.sync.behind();
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);

@@ -5,19 +5,27 @@ use std::time::Instant;
 use nervure_p2p::Verdict;
 use nervure_primitives::{BlockHeight, NodeId};
 use nervure_protocol::chain::{BlockAnnouncement, CertifiedBlock};
+use nervure_store::{KeptStates, StoreOptions};
 
 use super::{
     super::{
         ChainRole,
         blocks::{self, Certified},
+        executor::Followed,
         fetch::BlocksAnswer,
         sync::{FollowOutcome, proves_existence, verify_next},
     },
     Host, HostError,
 };
+use crate::runtime::clock;
 
 /// The fault of a peer that sends a block that validators did not agree on.
 const NOT_AGREED: &str = "a block with an invalid commit certificate";
+
+/// What an operator does whose node lacks blocks that others no longer keep.
+const NO_HISTORY_HINT: &str = "begin with the state of a recent block: stop this node, move chain.redb away if it has \
+    blocks (never consensus.wal), and start it with --checkpoint HEIGHT:BLOCK (nervure checkpoint list on a node that you \
+    trust), or connect it to a node that keeps all blocks (--history archive)";
 
 impl Host {
     /// A peer claims to be ahead: asks it for the missing blocks.
@@ -32,6 +40,20 @@ impl Host {
         tracing::warn!(%peer, fault = %what, "a peer sent an invalid block; it is not asked for a time");
         self.deps.metrics.peer_faults.inc();
         self.sync.on_fault(peer, Instant::now());
+    }
+
+    /// No peer is left to be asked for the next block. When all of them have only later ones, says so, and what to do.
+    pub(in super::super) fn on_no_peer_to_ask(&mut self) {
+        let Some(from) = self.sync.pruned_from() else { return };
+        let height = self.height();
+        let why = format!(
+            "no connected node has block {height} any more: they have blocks from {from} on; {}",
+            NO_HISTORY_HINT
+        );
+        if self.deps.view.borrow().no_history.is_none() {
+            tracing::warn!(%height, "{why}");
+        }
+        self.deps.view.send_modify(|view| view.no_history = Some(why));
     }
 
     /// Peers were asked for their heights: this node begins with what it has learned.
@@ -109,7 +131,18 @@ impl Host {
         answer: BlocksAnswer,
     ) -> Result<(), HostError> {
         let blocks = match answer {
-            BlocksAnswer::Blocks(blocks) => blocks,
+            BlocksAnswer::Blocks(blocks) => {
+                if blocks.is_empty() && !self.deps.view.borrow().is_current {
+                    self.deps.view.send_modify(|view| view.is_current = true);
+                }
+                blocks
+            }
+            BlocksAnswer::Pruned(from) => {
+                tracing::debug!(%peer, %from, height = %self.height(), "the peer no longer has the next block");
+                self.sync.on_pruned(peer, from);
+                self.deps.net.poll(self.height(), self.sync.not_asked(Instant::now()));
+                return Ok(());
+            }
             BlocksAnswer::Silent => Vec::new(),
             BlocksAnswer::Invalid(invalid) => {
                 self.on_fault(peer, &invalid);
@@ -129,33 +162,41 @@ impl Host {
 
     /// Commits blocks that others agreed on, all at once; whether there was any.
     fn follow_all(&mut self, peer: NodeId, blocks: &[Certified]) -> Result<bool, HostError> {
+        let states = self.states_of(blocks);
         let Self { deps, sync, inputs, .. } = self;
-        let (own, role) = (deps.net.node(), deps.role);
-        let (mut own_signatures, mut disagreed) = (Vec::new(), false);
-        let round = deps.executor.follow_all(
-            blocks,
-            |tip, (block, certificate)| {
-                let outcome = verify_next(tip, block, certificate);
-                match outcome {
-                    FollowOutcome::Committed => own_signatures.extend(sync.own_signature(certificate, own)),
-                    FollowOutcome::Disagreed => disagreed = true,
-                    FollowOutcome::Old => {}
-                }
-                outcome
-            },
-            |tip| deps.anchoring.committed(tip, sync.is_live(tip.header.height)),
-        );
+        let own = deps.net.node();
+        let mut own_signatures = Vec::new();
+        let followed = deps.executor.follow_all(blocks, states, |tip, certificate| {
+            own_signatures.extend(sync.own_signature(certificate, own));
+            deps.anchoring.committed(tip, sync.is_live(tip.header.height));
+        });
         // Before the error is returned below: a foreign signature of this key matters whatever became of the
         // blocks.
-        if role == ChainRole::Validator {
+        if deps.role == ChainRole::Validator {
             inputs.extend(own_signatures);
         }
-        if disagreed {
+        let Followed { round, is_disagreed } = followed?;
+        if is_disagreed {
             self.on_fault(peer, &NOT_AGREED);
         }
-        let Some(round) = round? else { return Ok(false) };
+        let Some(round) = round else { return Ok(false) };
+        // One block is what a poll at the tip brings: the node was not away.
+        if blocks.len() > 1 {
+            self.alerts.on_catch_up();
+        }
         self.start_height(round);
         Ok(true)
+    }
+
+    /// Which states of `blocks` are kept: only the last one when none of them would be by the time that this node has
+    /// caught up, since blocks come at a steady rate.
+    fn states_of(&self, blocks: &[Certified]) -> KeptStates {
+        let retain = u32::try_from(StoreOptions::default().retain).unwrap_or(u32::MAX);
+        let last = blocks.last().map(|(block, _)| clock::now().since(block.header.time));
+        match last > Some(self.deps.block_time.saturating_mul(retain)) {
+            true => KeptStates::Last,
+            false => KeptStates::All,
+        }
     }
 
     /// A block that others agreed on, if it is the next one.

@@ -154,3 +154,27 @@ fn an_own_signature_of_a_height_that_began_before_this_process_is_reported_as_su
     assert!(began_here(&sync, 3));
     assert!(sync.own_signature(&certified(&chain, 3).1, validator(9).node_id()).is_none());
 }
+
+#[test]
+fn a_peer_without_the_next_block_is_asked_again_when_this_node_gets_to_its_blocks() {
+    let (mut sync, now) = (BlockSync::default(), Instant::now());
+    assert!(sync.on_claim(peer(1), now));
+    sync.on_pruned(peer(1), BlockHeight(9));
+    sync.on_pruned(peer(2), BlockHeight(5));
+    assert_eq!(sync.pruned_from(), Some(BlockHeight(5)));
+    assert!(sync.not_asked(now).contains(&peer(1)) && sync.paused(now).is_empty(), "it is no fault");
+    assert!(!sync.on_claim(peer(1), now), "its claim is of no use");
+    assert!(sync.on_claim(peer(3), now), "another one is asked at once");
+    sync.on_response(peer(3), &[], BlockHeight(1), now);
+    sync.on_commit(BlockHeight(4));
+    assert!(sync.on_claim(peer(2), now), "the next block is one of its");
+    assert_eq!(sync.pruned_from(), Some(BlockHeight(9)));
+    sync.on_commit(BlockHeight(8));
+    assert_eq!((sync.pruned_from(), sync.not_asked(now).contains(&peer(1))), (None, false));
+    for number in 0..2 * MAX_PAUSED_PEERS as u64 {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        sync.on_pruned(NodeId::from_bytes(id), BlockHeight(u64::MAX));
+    }
+    assert_eq!(sync.not_asked(now).len(), MAX_PAUSED_PEERS + 1, "the list is bounded");
+}

@@ -1,0 +1,294 @@
+//! Who reaches whom through NATs: a gateway and a miner behind each kind, a question from every gateway to every miner, the
+//! road that it took and the time to the first byte. `scripts/nat-matrix` prints the table.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    mesh::{CommandOutput, Mesh, Running, eventually},
+    nat_network::{Nat, NatNetwork},
+};
+
+/// Validators, each at an open site; all relay.
+const VALIDATORS: usize = 2;
+
+/// The swarm's port of every node.
+const PORT: &str = "4001";
+
+/// The query port of every miner.
+const QUERY_PORT: &str = "4002";
+
+/// Names another program, to compare it.
+const PROGRAM: &str = "NERVURE_NAT_PROGRAM";
+
+/// The road of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Road {
+    /// To the miner's query endpoint.
+    QueryPort,
+    /// On a connection of the swarm from machine to machine.
+    Direct,
+    /// Through a relay.
+    Relayed,
+    /// No answer.
+    None,
+}
+
+/// How a question went, and the same one again.
+struct Cell {
+    road: Road,
+    first: Duration,
+    again_road: Road,
+    again: Duration,
+}
+
+/// The program's answer to one question.
+struct Asked {
+    answered: bool,
+    first_byte: Duration,
+}
+
+/// A public mesh behind NATs.
+struct World {
+    network: NatNetwork,
+    spec: PathBuf,
+    home: TempDir,
+    /// Site by the name of the node on it.
+    sites: BTreeMap<String, usize>,
+    nodes: Vec<Running>,
+}
+
+impl World {
+    /// Not started. None where there are no NATs.
+    fn new() -> Option<Self> {
+        let kinds: Vec<_> = [Nat::Open; VALIDATORS].into_iter().chain(Nat::ALL).chain(Nat::ALL).collect();
+        let network = NatNetwork::new(&kinds)?;
+        let count = Nat::ALL.len().to_string();
+        // A testnet writes keys and the spec.
+        let testnet = Mesh::up(&["--validators", "2", "--miners", &count, "--gateways", &count]);
+        testnet.run(&["testnet", "down"]).succeeded();
+        let home = tempfile::tempdir().unwrap();
+        let spec = home.path().join("mesh.toml");
+        fs::write(&spec, public(&fs::read_to_string(testnet.mesh_file()).unwrap())).unwrap();
+        let of = |role: &str, count: usize| (1..=count).map(|n| format!("{role}-{n}")).collect::<Vec<_>>();
+        let names = [of("validator", VALIDATORS), of("miner", Nat::ALL.len()), of("gateway", Nat::ALL.len())]
+            .concat();
+        for name in &names {
+            fs::create_dir(home.path().join(name)).unwrap();
+            let key = testnet.dir().join("nodes").join(name).join("key.pem");
+            fs::copy(key, home.path().join(name).join("key.pem")).unwrap();
+        }
+        let sites = names.into_iter().enumerate().map(|(site, name)| (name, site)).collect();
+        Some(Self { network, spec, home, sites, nodes: Vec::new() })
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let program = std::env::var(PROGRAM).unwrap_or_else(|_| env!("CARGO_BIN_EXE_nervure").into());
+        let mut command = self.network.command(self.sites[name], &program);
+        command.env_remove(PROGRAM).stdin(Stdio::null()).arg("--dir").arg(self.dir(name));
+        command
+    }
+
+    fn start(&mut self, name: &str, args: &[&str]) {
+        let mut command = self.program(name);
+        command.arg("join").arg(&self.spec).args(["--p2p-port", PORT]).args(args);
+        let log = fs::File::create(self.dir(name).join("log")).unwrap();
+        self.nodes.push(Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap()));
+    }
+
+    fn start_all(&mut self) {
+        for number in 1..=VALIDATORS {
+            self.start(&format!("validator-{number}"), &["--role", "validator", "--relay-server"]);
+        }
+        for (number, kind) in Nat::ALL.into_iter().enumerate() {
+            let expert = format!("builtin:rust,name={}", kind.slug());
+            let args = ["--role", "miner", "--query-port", QUERY_PORT, "--expert", &expert];
+            self.start(&format!("miner-{}", number + 1), &args);
+            self.start(&format!("gateway-{}", number + 1), &["--role", "gateway"]);
+        }
+    }
+
+    fn run(&self, name: &str, args: &[&str]) -> CommandOutput {
+        CommandOutput::of(self.program(name).args(args).output().unwrap())
+    }
+
+    /// Waits until every gateway knows every miner, and those behind NATs have had time to find relays.
+    fn forms(&self) {
+        for number in 1..=Nat::ALL.len() {
+            let gateway = format!("gateway-{number}");
+            eventually(&format!("{gateway} knows all miners"), || {
+                let found = self.run(&gateway, &["experts", "find", "text.generate.rust", "--json"]);
+                let experts =
+                    (found.code == 0).then(|| found.json()["experts"].as_array().map(Vec::len))??;
+                (experts == Nat::ALL.len()).then_some(())
+            });
+        }
+        let has_relays = |number: usize| {
+            let status = self.run(&format!("miner-{number}"), &["status", "--json"]);
+            status.code == 0 && !status.json()["reach"]["relays"].as_array().is_none_or(Vec::is_empty)
+        };
+        // Not an assertion: a program without relays of its own has a table too.
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && !(2..=Nat::ALL.len()).all(has_relays) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The streams of the swarm that a node has opened for questions, by road; none where it does not count them.
+    fn streams(&self, name: &str) -> [Option<u64>; 2] {
+        let file: Value =
+            serde_json::from_str(&fs::read_to_string(self.dir(name).join("node.json")).unwrap()).unwrap();
+        let (host, port) = file["http"].as_str().unwrap().rsplit_once(':').unwrap();
+        let script = format!(
+            "exec 3<>/dev/tcp/{host}/{port}; printf 'GET /metrics HTTP/1.0\\r\\nHost: {host}\\r\\n\\r\\n' >&3; cat <&3"
+        );
+        let output = self.network.command(self.sites[name], "bash").args(["-c", &script]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        ["direct", "relayed"].map(|road| {
+            let prefix = format!("nervure_query_streams_total{{road=\"{road}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&prefix)?.trim().parse().ok())
+        })
+    }
+
+    /// One question to one miner: its road, and the time to the first byte, with the start of the program.
+    fn ask(&self, gateway: &str, miner: Nat) -> (Road, Duration) {
+        let before = self.streams(gateway);
+        let filter = format!("expert = \"{}\"", miner.slug());
+        let mut command = self.program(gateway);
+        command.args(["ask", "fn ", "-c", "text.generate.rust", "--where", &filter]);
+        command.args(["--max-tokens", "3", "--deadline", "20", "--json"]);
+        let asked = first_byte(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let after = self.streams(gateway);
+        let road = match (asked.answered, before[0] == after[0], before[1] == after[1]) {
+            (false, ..) => Road::None,
+            (true, _, false) => Road::Relayed,
+            (true, false, true) => Road::Direct,
+            (true, true, true) => Road::QueryPort,
+        };
+        (road, asked.first_byte)
+    }
+
+    /// Every gateway asks every miner, twice.
+    fn ask_all(&self) -> Vec<Vec<Cell>> {
+        let row = |number: usize| {
+            let gateway = format!("gateway-{number}");
+            let cell = |miner| {
+                let (road, first) = self.ask(&gateway, miner);
+                let (again_road, again) = self.ask(&gateway, miner);
+                Cell { road, first, again_road, again }
+            };
+            Nat::ALL.into_iter().map(cell).collect()
+        };
+        (1..=Nat::ALL.len()).map(row).collect()
+    }
+}
+
+/// Waits for the first piece of an answer, and for its end.
+fn first_byte(mut child: Child) -> Asked {
+    let started = Instant::now();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let answered = lines.any(|line| line.contains("\"type\":\"text\""));
+    let first_byte = started.elapsed();
+    lines.for_each(drop);
+    child.wait().unwrap();
+    Asked { answered, first_byte }
+}
+
+/// The spec of a testnet as that of a public mesh, whose bootstrap nodes are the validators at their sites.
+fn public(text: &str) -> String {
+    let mut sites = 0..;
+    let lines = text.lines().map(|line| match line.trim() {
+        "scope = \"local\"" => "scope = \"public\"".to_owned(),
+        "trusting_period_seconds = 0" => "trusting_period_seconds = 20".to_owned(),
+        address if address.starts_with("\"/ip4/127.0.0.1/udp/") => {
+            let (_, id) = address.split_once("/p2p/").unwrap();
+            let ip = NatNetwork::address(sites.next().unwrap());
+            format!("\"/ip4/{ip}/udp/{PORT}/quic-v1/p2p/{id}\n\"/ip4/{ip}/tcp/{PORT}/p2p/{id}")
+        }
+        other => other.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The word for a road: a direct connection to a node behind a NAT was punched.
+fn word(asker: Nat, miner: Nat, road: Road) -> &'static str {
+    match road {
+        Road::QueryPort => "query port",
+        Road::Direct if is_open(asker) || is_open(miner) => "direct",
+        Road::Direct => "punched",
+        Road::Relayed => "relayed",
+        Road::None => "fails",
+    }
+}
+
+/// The table: rows ask, columns answer.
+fn table(rows: &[Vec<Cell>]) -> String {
+    let mut text = String::from("| asker \\ miner |");
+    Nat::ALL.iter().for_each(|kind| text += &format!(" {kind} |"));
+    text += "\n|";
+    text += &" --- |".repeat(Nat::ALL.len() + 1);
+    for (asker, row) in Nat::ALL.into_iter().zip(rows) {
+        text += &format!("\n| **{asker}** |");
+        for (miner, cell) in Nat::ALL.into_iter().zip(row) {
+            let first = (word(asker, miner, cell.road), cell.first.as_millis());
+            let again = (word(asker, miner, cell.again_road), cell.again.as_millis());
+            text += &match first.0 == again.0 {
+                true => format!(" {} {} / {} ms |", first.0, first.1, again.1),
+                false => format!(" {} {} / {} {} ms |", first.0, first.1, again.0, again.1),
+            };
+        }
+    }
+    text + "\n"
+}
+
+/// Whether everyone may send to a machine there.
+fn is_open(kind: Nat) -> bool {
+    matches!(kind, Nat::Open | Nat::FullCone)
+}
+
+/// Whether a hole can be punched between these: one side keeps its mapping for all peers, and the other one's packets come
+/// from where they are expected. Without UDP there is none.
+fn can_be_direct(asker: Nat, miner: Nat) -> bool {
+    let has_udp = asker != Nat::NoUdp && miner != Nat::NoUdp;
+    let is_cone = |kind| kind != Nat::Symmetric;
+    asker == Nat::Open || miner == Nat::Open || (has_udp && is_cone(asker) && is_cone(miner))
+}
+
+#[test]
+fn every_gateway_reaches_every_miner_through_nats() {
+    let Some(mut world) = World::new() else { return };
+    world.start_all();
+    world.forms();
+    let rows = world.ask_all();
+    let table = table(&rows);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nat-matrix.md");
+    fs::write(&file, &table).unwrap();
+    let _ = writeln!(std::io::stderr(), "{}:\n{table}", file.display());
+    if std::env::var_os(PROGRAM).is_some() {
+        return;
+    }
+    for (asker, row) in Nat::ALL.into_iter().zip(&rows) {
+        for (miner, cell) in Nat::ALL.into_iter().zip(row) {
+            for road in [cell.road, cell.again_road] {
+                assert_ne!(road, Road::None, "{asker} asks {miner}\n{table}");
+            }
+            assert!(
+                !can_be_direct(asker, miner) || cell.again_road != Road::Relayed,
+                "{asker} asks {miner}\n{table}"
+            );
+        }
+    }
+}
