@@ -23,7 +23,7 @@ use nervure_ledger::{
     spec::MeshSpec,
     state::LedgerState,
     transaction::{Checked, DOMAIN, Transaction},
-    tree::{Key, Record, StateProof},
+    tree::{Fact, Key, Record, StateProof},
 };
 use nervure_light::score::{EpochProof, explain};
 use nervure_primitives::{
@@ -31,14 +31,21 @@ use nervure_primitives::{
     cbor::{self, Limits},
 };
 use nervure_protocol::{
-    ExpertEvent, ExpertRequest, Neurons, Registry, SignedAssignment, SignedLiveScores, SignedReceipt,
-    SignedRecord, query::Frame,
+    AssignmentOpening, AuditCase, AuditResponse, ExpertEvent, ExpertRequest, Neurons, Registry,
+    ScoresRequest, ScoresResponse, SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch,
+    SignedTrafficStatistics,
+    bounds::MAX_SCORES_PAGE,
+    faucet::{FaucetRequest, FaucetResponse},
+    invite::SignedInvite,
+    light::{LightRequest, LightResponse},
+    query::Frame,
+    submission::SubmitResponse,
 };
 use nervure_subnet::{
     Filter, Index,
     directory::{self, Context},
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules},
-    task::{Assignments, PendingQueries},
+    score::{LiveScoreTable, MAX_EXPERTS_OF_NEURON, MovingAverageTable, ScoringRules},
+    task::{Assignments, PendingQueries, Traffic},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -75,7 +82,7 @@ impl Neurons for AllowAll {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 35] = [
+pub const TARGETS: [(&str, Target); 46] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -83,6 +90,12 @@ pub const TARGETS: [(&str, Target); 35] = [
     ("expert_event", expert_event),
     ("directory_request", directory_request),
     ("directory_response", directory_response),
+    ("submit_response", submit_response),
+    ("light_request", light_request),
+    ("light_response", light_response),
+    ("invite", invite),
+    ("faucet_request", faucet_request),
+    ("faucet_response", faucet_response),
     ("filter", filter),
     ("names", names),
     ("mesh_spec", mesh_spec),
@@ -102,9 +115,14 @@ pub const TARGETS: [(&str, Target); 35] = [
     ("commit_certificate", commit_certificate),
     ("equivocation", equivocation),
     ("consensus_log", consensus_log),
-    ("assignment", assignment),
+    ("task_batch", task_batch),
+    ("assignment_opening", assignment_opening),
+    ("traffic_statistics", traffic_statistics),
     ("interim_scores", interim_scores),
+    ("scores_messages", scores_messages),
     ("receipt", receipt),
+    ("audit_case", audit_case),
+    ("audit_response", audit_response),
     ("scoreboard", scoreboard),
     ("anchor_attestation", anchor_attestation),
     ("anchor_submission", anchor_submission),
@@ -175,11 +193,35 @@ pub fn expert_record(data: &[u8]) {
     }
 }
 
-/// Assignments of validators.
-pub fn assignment(data: &[u8]) {
-    if let Ok(signed) = SignedAssignment::verify(data, &MESH, NOW, &AllowAll) {
+/// Batches of tasks of validators.
+pub fn task_batch(data: &[u8]) {
+    if let Ok(signed) = SignedTaskBatch::verify(data, &MESH, NOW, &AllowAll) {
         assert_eq!(signed.bytes(), data);
         Assignments::default().insert(signed, NOW);
+    }
+}
+
+/// Openings of assignments.
+pub fn assignment_opening(data: &[u8]) {
+    if let Ok(opening) = AssignmentOpening::decode(data) {
+        assert!(opening.encode().is_ok_and(|again| again == data), "two encodings of one opening");
+        let batch = seed::batch();
+        assert!(opening.verify(batch.batch(), UnixMillis(0)).is_err(), "no batch has ended");
+    }
+}
+
+/// Traffic statistics of gateways.
+pub fn traffic_statistics(data: &[u8]) {
+    if let Ok(signed) = SignedTrafficStatistics::verify(data, &MESH, NOW) {
+        assert_eq!(signed.bytes(), data);
+        let traffic = Traffic::new([signed.statistics()]);
+        let mut dice = nervure_subnet::Dice::new(1.into());
+        for kind in nervure_protocol::QueryKind::ALL {
+            assert!(
+                traffic.draw(kind, &mut dice).sampling.validate().is_ok(),
+                "a task that no miner accepts"
+            );
+        }
     }
 }
 
@@ -193,6 +235,17 @@ pub fn interim_scores(data: &[u8]) {
     }
 }
 
+/// Requests for validators' live scores, and the responses.
+pub fn scores_messages(data: &[u8]) {
+    if let Ok(request) = ScoresRequest::decode(data) {
+        assert_eq!(request.encode().ok().as_deref(), Some(data));
+    }
+    if let Ok(response) = ScoresResponse::decode(data) {
+        assert!(response.scores.len() <= MAX_SCORES_PAGE);
+        response.scores.iter().for_each(|bytes| interim_scores(bytes));
+    }
+}
+
 /// Receipts of miners.
 pub fn receipt(data: &[u8]) {
     if let Ok(signed) = SignedReceipt::verify(data, &MESH) {
@@ -202,12 +255,31 @@ pub fn receipt(data: &[u8]) {
     }
 }
 
+/// Answers that are released to a validator.
+pub fn audit_case(data: &[u8]) {
+    let Ok(case) = AuditCase::decode(data) else { return };
+    // Floats that are not numbers have no encoding; the decoder refuses them before.
+    assert!(case.encode().is_ok_and(|again| again == data), "two encodings of one case");
+    if let Ok(verified) = case.clone().verify(&MESH) {
+        assert_eq!(verified.case, case);
+        assert!(verified.request.validate().is_ok(), "a request out of bounds");
+    }
+}
+
+/// Responses to a release.
+pub fn audit_response(data: &[u8]) {
+    if let Ok(response) = AuditResponse::decode(data) {
+        assert!(response.encode().is_ok_and(|again| again == data), "two encodings of one response");
+    }
+}
+
 /// A validator's averages, as a restart finds them.
 pub fn scoreboard(data: &[u8]) {
     let Ok(mut board) = MovingAverageTable::new(ScoringRules::default()) else { return };
     board.set_registered([seed::registration()]);
     if board.restore(data).is_ok() {
-        assert!(board.iter().count() == 1, "only registered neurons are restored");
+        assert!(board.registered().count() == 1, "only registered neurons are restored");
+        assert!(board.iter().count() <= MAX_EXPERTS_OF_NEURON);
         board.weights([(Uid(0), seed::registration())]);
     }
 }
@@ -246,6 +318,55 @@ pub fn directory_request(data: &[u8]) {
 pub fn directory_response(data: &[u8]) {
     let _ = directory::read_page(data, None);
     let _ = directory::read_published(data);
+}
+
+/// Links of invites.
+pub fn invite(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(signed) = SignedInvite::parse(text) {
+        let again = signed.link().unwrap_or_default();
+        assert!(SignedInvite::parse(&again).is_ok_and(|read| read == signed), "a link reads back");
+    }
+}
+
+/// Requests to a faucet.
+pub fn faucet_request(data: &[u8]) {
+    if let Some(FaucetRequest::Claim(claim)) = canonical::<FaucetRequest>(data) {
+        let _ = claim.work(&MESH, &claim.owner);
+    }
+}
+
+/// Responses of a faucet.
+pub fn faucet_response(data: &[u8]) {
+    canonical::<FaucetResponse>(data);
+}
+
+/// Requests of clients without a state.
+pub fn light_request(data: &[u8]) {
+    canonical::<LightRequest>(data);
+    if let Ok(LightRequest::Facts(_, keys)) = LightRequest::decode(data) {
+        for key in keys.iter().filter_map(|text| text.parse::<Key>().ok()) {
+            assert_eq!(key.to_string().parse(), Ok(key), "a key reads back from its text");
+        }
+    }
+}
+
+/// Responses to clients without a state.
+pub fn light_response(data: &[u8]) {
+    canonical::<LightResponse>(data);
+    if let Ok(LightResponse::Facts(Some(facts))) = LightResponse::decode(data) {
+        for fact in facts.iter().filter_map(|fact| Fact::decode(fact).ok()) {
+            // Verification must not panic on any fact.
+            let _ = fact.check(&seed::root(), &Key::Chain);
+        }
+    }
+}
+
+/// Answers of nodes that are asked to take a transaction.
+pub fn submit_response(data: &[u8]) {
+    if let Ok(response) = SubmitResponse::decode(data) {
+        assert_eq!(response.encode().ok().as_deref(), Some(data), "two encodings of one value");
+    }
 }
 
 /// Filters over experts.

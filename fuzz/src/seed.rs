@@ -1,6 +1,7 @@
 //! Valid inputs, from which mutations start.
 
 mod anchor;
+mod nested;
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -31,14 +32,21 @@ use nervure_primitives::{
     Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, UnixMillis, cbor,
 };
 use nervure_protocol::{
-    Assignment, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Receipt, Sampling, Score,
-    SignedAssignment, SignedLiveScores, SignedReceipt, SignedRecord, Usage,
+    AnswerHasher, Assignment, AuditCase, AuditResponse, ExpertEvent, ExpertId, ExpertRecord, ExpertRequest,
+    FinishReason, ModelIdentity, Receipt, ReceiptSampling, Sampling, Score, ScoresRequest, ScoresResponse,
+    SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch, SignedTrafficStatistics, Usage,
     directory::{DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor},
+    faucet::{FaucetClaim, FaucetRequest, FaucetResponse},
+    invite::{Invite, SignedInvite},
+    light::{KeysOf, LightRequest, LightResponse},
     query::{ErrorFrame, Frame, QueryEnd, QueryOpen},
+    request_hash,
+    submission::SubmitResponse,
 };
 use nervure_subnet::{
-    Registration,
-    score::{MovingAverageTable, ScoringRules},
+    Registration, ScoredExpert, Seed,
+    score::{MovingAverageTable, ScorePublication, ScoringRules},
+    task::{BatchPlan, OpenBatch, TrafficCounter},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -50,13 +58,26 @@ const CASE: &str = include_str!("../../docs/examples/yuma.json");
 
 /// Valid inputs of the target called `name`.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "one row for each target")]
 pub fn of(name: &str) -> Vec<Vec<u8>> {
     match name {
         "envelope" | "expert_record" => vec![record()],
         "query_frame" => frames(),
-        "assignment" => vec![assignment()],
+        "task_batch" => vec![task_batch()],
+        "assignment_opening" => assignment_openings(),
+        "traffic_statistics" => vec![traffic_statistics()],
         "interim_scores" => vec![interim_scores()],
+        "scores_messages" => {
+            let request = ScoresRequest { netuid: Netuid(1), after: Some(key().node_id()) };
+            let response = ScoresResponse { scores: vec![ByteBuf::from(interim_scores())], more: true };
+            vec![encode(&request), encode(&response)]
+        }
         "receipt" => vec![receipt()],
+        "audit_case" => vec![audit_case()],
+        "audit_response" => vec![
+            AuditResponse::Taken.encode().unwrap_or_default(),
+            AuditResponse::refused("busy").encode().unwrap_or_default(),
+        ],
         "scoreboard" => vec![scoreboard().save().unwrap_or_default()],
         "expert_request" => requests(),
         "expert_event" => events(),
@@ -65,6 +86,12 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
             encode(&Request::Find(find())),
         ],
         "directory_response" => responses(),
+        "submit_response" => {
+            vec![encode(&SubmitResponse::Taken), encode(&SubmitResponse::refused("its balance is too small"))]
+        }
+        "light_request" | "light_response" | "invite" | "faucet_request" | "faucet_response" => {
+            stranger(name)
+        }
         "filter" => {
             texts(&["context >= 4096 and (price <= 5 or not byte_level)", "model ~ \"é\" or node != \"x\""])
         }
@@ -105,6 +132,22 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
+/// Valid inputs of what strangers and newcomers send and get.
+fn stranger(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "light_request" => light_requests(),
+        "invite" => vec![invite().into_bytes()],
+        "faucet_request" => vec![encode(&FaucetRequest::Terms), encode(&FaucetRequest::Claim(claim()))],
+        "faucet_response" => vec![
+            encode(&FaucetResponse::Terms { bits: 20, amount: Amount::from_base_units(5) }),
+            encode(&FaucetResponse::Paid { transaction: root() }),
+            encode(&FaucetResponse::refused("no")),
+        ],
+        "light_response" => light_responses(),
+        _ => Vec::new(),
+    }
+}
+
 /// The key that everything is signed with.
 #[must_use]
 pub fn key() -> NodeKey {
@@ -127,12 +170,14 @@ fn record() -> Vec<u8> {
         expert: "rust".into(),
         capability,
         model: "model".into(),
+        identity: identity(),
         context: 256,
         max_output: 4096,
         price: 1 << 40,
         byte_level: true,
         load: 7,
         addresses: vec![([127, 0, 0, 1], 4000).into(), ([0u16; 8], 1).into()],
+        relays: Vec::new(),
         seq: 1,
         issued_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(30)),
@@ -146,31 +191,65 @@ pub fn registration() -> Registration {
     Registration { node: key().node_id(), block: BlockHeight(1) }
 }
 
+/// Its expert.
+fn expert() -> ScoredExpert {
+    ScoredExpert { neuron: registration(), expert: ExpertId::from_bytes([3; 32]) }
+}
+
 fn scoreboard() -> MovingAverageTable {
     let Ok(mut board) = MovingAverageTable::new(ScoringRules::default()) else {
         unreachable!("the defaults are within their bounds")
     };
     board.set_registered([registration()]);
-    board.record(&registration(), Score::ratio(3, 4));
+    board.record(&expert(), Score::ratio(3, 4));
     board
 }
 
-fn assignment() -> Vec<u8> {
-    let assignment = Assignment {
-        netuid: Netuid(1),
-        validator: key().node_id(),
-        task: root(),
-        miners: vec![NodeKey::from_seed(&[9; 32]).node_id()],
-        issued_at: NOW,
-        deadline: NOW.plus(Duration::from_secs(10)),
-    };
-    let signed = SignedAssignment::sign(&key(), &MESH, assignment);
+/// A batch with one assignment; none for inputs that cannot be encoded, which there are none of.
+pub(crate) fn batch() -> OpenBatch {
+    let opens_at = NOW.plus(Duration::from_secs(10));
+    let miners = vec![NodeKey::from_seed(&[9; 32]).node_id()];
+    let assignment = Assignment { task: root(), miners, deadline: opens_at };
+    let plan =
+        BatchPlan { netuid: Netuid(1), validator: key().node_id(), number: 1, issued_at: NOW, opens_at };
+    let Ok(batch) = OpenBatch::new(plan, vec![assignment], Seed::from(1)) else { unreachable!("it encodes") };
+    batch
+}
+
+fn task_batch() -> Vec<u8> {
+    let signed = SignedTaskBatch::sign(&key(), &MESH, batch().batch().clone());
+    signed.map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+fn assignment_openings() -> Vec<Vec<u8>> {
+    batch().openings().iter().filter_map(|opening| opening.encode().ok()).collect()
+}
+
+fn traffic_statistics() -> Vec<u8> {
+    let mut counter = TrafficCounter::default();
+    (0..100).for_each(|_| {
+        counter.count(&ExpertRequest::chat("hello", Sampling::default()), Duration::from_secs(60))
+    });
+    let statistics = counter.publish(key().node_id(), NOW, Seed::from(1));
+    let signed = SignedTrafficStatistics::sign(&key(), &MESH, statistics);
     signed.map(|signed| signed.bytes().to_vec()).unwrap_or_default()
 }
 
 fn interim_scores() -> Vec<u8> {
-    let scores = scoreboard().live_scores((key().node_id(), Netuid(1)), NOW);
+    let (board, mut publication) = (scoreboard(), ScorePublication::default());
+    publication.weights_made(1, &board);
+    publication.epoch_began(2);
+    let scores = publication.live_scores(&board, (key().node_id(), Netuid(1)), NOW);
     SignedLiveScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+fn identity() -> ModelIdentity {
+    ModelIdentity {
+        digest: Some("sha256:ab".into()),
+        quant: Some("f16".into()),
+        runtime: None,
+        sampler: None,
+    }
 }
 
 fn receipt() -> Vec<u8> {
@@ -181,10 +260,42 @@ fn receipt() -> Vec<u8> {
         query: root(),
         request: root(),
         answer: root(),
+        expert: "rust".into(),
+        model: "model".into(),
+        identity: identity(),
+        sampling: Some(ReceiptSampling { temperature_milli: 800, top_p_milli: 950, seed: Some(1) }),
         received_at: NOW,
         took_ms: 7,
     };
     SignedReceipt::sign(&key(), &MESH, receipt).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+/// A question with its answer, and a receipt that fits both.
+fn audit_case() -> Vec<u8> {
+    let sampling = Sampling { seed: Some(1), ..Sampling::default() };
+    let request = ExpertRequest::Complete { prompt: "fn".into(), sampling };
+    let body = encode(&request);
+    let event = ExpertEvent::Text("main".into());
+    let mut answer = AnswerHasher::default();
+    answer.event(&event);
+    let (usage, reason) = (Usage { prompt_tokens: 2, completion_tokens: 4 }, FinishReason::Length);
+    let receipt = Receipt {
+        netuid: Netuid(1),
+        asker: NodeKey::from_seed(&[9; 32]).node_id(),
+        miner: key().node_id(),
+        query: root(),
+        request: request_hash(&root(), &body),
+        answer: answer.finish(usage, reason),
+        expert: "rust".into(),
+        model: "model".into(),
+        identity: identity(),
+        sampling: ReceiptSampling::of(&request),
+        received_at: NOW,
+        took_ms: 7,
+    };
+    let Ok(signed) = SignedReceipt::sign(&key(), &MESH, receipt) else { return Vec::new() };
+    let case = AuditCase::new(body, vec![event], (usage, reason), signed.bytes().to_vec());
+    case.encode().unwrap_or_default()
 }
 
 fn frames() -> Vec<Vec<u8>> {
@@ -197,6 +308,7 @@ fn frames() -> Vec<Vec<u8>> {
         deadline_ms: 1000,
         budget: Amount::from_base_units(5),
         name: Some(root()),
+        hops: 0,
     };
     let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
     let frames = [
@@ -240,6 +352,47 @@ fn find() -> FindRecords {
         limit: 9,
         after: Some(cursor()),
     }
+}
+
+fn claim() -> FaucetClaim {
+    FaucetClaim { owner: key().node_id(), height: BlockHeight(7), block: root(), nonce: 9 }
+}
+
+fn invite() -> String {
+    let invite = Invite {
+        mesh: MESH,
+        name: "seed".into(),
+        rules: root(),
+        seeds: vec!["/ip4/8.8.4.4/udp/1/quic-v1/p2p/x".into()],
+        spec: None,
+        voucher: Some(ByteBuf::from(vec![3; 32])),
+    };
+    SignedInvite::sign(&key(), invite).and_then(|signed| signed.link()).unwrap_or_default()
+}
+
+fn light_requests() -> Vec<Vec<u8>> {
+    let (node, at) = (key().node_id(), BlockHeight(7));
+    let keys = ["chain", "params", "subnet/1", "neuron/1/0"].map(str::to_owned).to_vec();
+    vec![
+        encode(&LightRequest::Block(Some(at))),
+        encode(&LightRequest::Facts(at, keys)),
+        encode(&LightRequest::Slots(at, vec![(Netuid(1), node)])),
+        encode(&LightRequest::Keys(KeysOf::Owner(node))),
+        encode(&LightRequest::Experts("text".parse().ok(), Some(cursor()))),
+        encode(&LightRequest::Transaction(root())),
+    ]
+}
+
+fn light_responses() -> Vec<Vec<u8>> {
+    let fact = tree().prove(&Key::Chain).ok().and_then(|found| Fact::new(found).encode().ok());
+    let fact = ByteBuf::from(fact.unwrap_or_default());
+    vec![
+        encode(&LightResponse::Block(None)),
+        encode(&LightResponse::Facts(Some(vec![fact.clone()]))),
+        encode(&LightResponse::Slots(Some(vec![Some((Uid(0), fact)), None]))),
+        encode(&LightResponse::Keys(vec!["chain".into()])),
+        encode(&LightResponse::Experts(vec![ByteBuf::from(record())], Some(cursor()))),
+    ]
 }
 
 fn cursor() -> PageCursor {
@@ -300,7 +453,7 @@ fn transactions() -> Vec<Vec<u8>> {
     let (node, netuid, amount) = (key().node_id(), Netuid(1), Amount::from_base_units(1 << 40));
     let weights = vec![(Uid(0), 7)];
     let calls = [
-        Call::Transfer(Transfer { to: node, amount }),
+        Call::Transfer(Transfer { to: node, amount, memo: None }),
         Call::Stake(Stake { node, amount }),
         Call::Unstake(Unstake { node, amount }),
         Call::RegisterSubnet(RegisterSubnet { name: "two".into(), node, max_lock: amount, mechanism: None }),
@@ -313,12 +466,13 @@ fn transactions() -> Vec<Vec<u8>> {
         Call::SetWeights(SetWeights { netuid, weights, version_key: 0 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(netuid, 1)] }),
     ];
-    let calls = calls.into_iter().chain(anchor::registration());
+    let calls = calls.into_iter().chain(anchor::registration()).chain(nested::calls());
     calls.map(|call| encode(&transaction(call))).collect()
 }
 
 fn blocks() -> Vec<Vec<u8>> {
-    let call = Call::Transfer(Transfer { to: key().node_id(), amount: Amount::from_base_units(1) });
+    let call =
+        Call::Transfer(Transfer { to: key().node_id(), amount: Amount::from_base_units(1), memo: None });
     let Ok(envelope) = transaction(call).seal(&key(), &mesh().mesh_id()) else { return Vec::new() };
     let Ok((tip, _)) = Tip::genesis(&mesh()) else { return Vec::new() };
     let next = tip.next(&tree(), Draft::uncertified(&tip, vec![envelope]), NonZeroUsize::MIN);
