@@ -13,6 +13,10 @@ check:
 test:
     cargo test --workspace
 
+# Builds the program of the next protocol version, for the test of an upgrade
+next:
+    cargo build --workspace --features nervure/next-version --bin nervure-next
+
 # Runs the tests of one crate, such as `just unit ledger`
 unit crate:
     cargo test -p {{ if crate == "node" { "nervure" } else { "nervure-" + crate } }}
