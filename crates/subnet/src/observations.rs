@@ -120,6 +120,15 @@ impl Observations {
         }
     }
 
+    /// Records that the expert is asked at another place from now on: failures at the former one say nothing about the new
+    /// one, so its pause ends. Its failures count on: one that only claims to have moved is asked once for each such
+    /// record, and each time is paused for longer.
+    pub fn moved(&mut self, node: NodeId, expert: &str) {
+        if let Some(memory) = self.0.get_mut(&(node, expert.to_owned())) {
+            memory.seen.paused_until = UnixMillis(0);
+        }
+    }
+
     fn entry(&mut self, node: NodeId, expert: &str) -> &mut Memory {
         self.0.get_or_insert_mut((node, expert.to_owned()), Memory::default)
     }
@@ -147,6 +156,27 @@ mod tests {
 
     const NODE: NodeId = NodeId::from_bytes([1; 32]);
     const NOW: UnixMillis = UnixMillis(1000);
+
+    #[test]
+    fn an_expert_that_moved_is_asked_again_one_query_at_a_time() {
+        let mut all = Observations::default();
+        (0..3).for_each(|_| all.failed(NODE, "a", NOW));
+        assert!(all.of(&NODE, "a").is_paused(NOW), "without a move it waits");
+        all.moved(NODE, "a");
+        assert!(!all.of(&NODE, "a").is_paused(NOW));
+        all.begin(NODE, "a");
+        assert!(all.of(&NODE, "a").is_paused(NOW), "the place is not proven yet");
+        all.end(NODE, "a");
+        all.failed(NODE, "a", NOW);
+        let longer = NOW.plus(MIN_PAUSE.saturating_mul(2));
+        assert_eq!(
+            all.of(&NODE, "a").paused_until,
+            longer,
+            "to claim a move does not shorten the next pause"
+        );
+        all.moved(NODE, "unknown");
+        assert_eq!(all.of(&NODE, "unknown"), Observation::default());
+    }
 
     #[test]
     fn three_failures_pause_and_a_first_byte_forgives() {

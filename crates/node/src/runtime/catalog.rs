@@ -2,7 +2,7 @@
 //!
 //! A lock around a pure structure: every method is short, and none awaits while it holds the lock.
 
-use nervure_primitives::{MeshId, Netuid, NodeId};
+use nervure_primitives::{MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{ExpertRecord, RecordError, SignedRecord, directory::PageCursor};
 use nervure_subnet::{
     Index, IndexSearch, InsertOutcome, Observation, Observations, Page,
@@ -36,7 +36,23 @@ impl ExpertCatalog {
         let now = clock::now();
         // Before the lock: a signature takes much longer than an insert, and queries wait for the same lock.
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
-        Ok(self.index.lock().insert(record, now))
+        Ok(self.file(record, now))
+    }
+
+    /// Files a verified record. An expert that has moved is asked again at once, whatever failed at its former place.
+    fn file(&self, record: SignedRecord, now: UnixMillis) -> InsertOutcome {
+        let place = |record: &ExpertRecord| (record.addresses.clone(), record.relays.clone());
+        let (node, expert) = (record.record().node, record.record().expert.clone());
+        let new = place(record.record());
+        let (former, outcome) = {
+            let mut index = self.index.lock();
+            let former = index.get(node, &expert, now).map(place);
+            (former, index.insert(record, now))
+        };
+        if matches!(outcome, InsertOutcome::New | InsertOutcome::Newer) && former != Some(new) {
+            self.observations().moved(node, &expert);
+        }
+        outcome
     }
 
     /// Answers a request of the directory protocol.
@@ -47,7 +63,7 @@ impl ExpertCatalog {
 
     /// Files a record that is verified: one of this node's own, or of a node whose slot is proven.
     pub(crate) fn insert_verified(&self, record: SignedRecord) -> InsertOutcome {
-        self.index.lock().insert(record, clock::now())
+        self.file(record, clock::now())
     }
 
     /// The record of one expert.

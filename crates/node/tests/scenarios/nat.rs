@@ -27,6 +27,9 @@ const PORT: &str = "4001";
 /// The query port of every miner.
 const QUERY_PORT: &str = "4002";
 
+/// How long a miner is asked that does not answer: a little more than the longest pause of one that failed.
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(70);
+
 /// Names another program, to compare it.
 const PROGRAM: &str = "NERVURE_NAT_PROGRAM";
 
@@ -45,16 +48,20 @@ enum Road {
 
 /// How a question went, and the same one again.
 struct Cell {
-    road: Road,
-    first: Duration,
-    again_road: Road,
-    again: Duration,
+    first: Asked,
+    again: Asked,
 }
 
 /// The program's answer to one question.
 struct Asked {
-    answered: bool,
+    /// The road that it took; none when there was no answer.
+    road: Road,
+    /// Time to the first byte, with the start of the program.
     first_byte: Duration,
+    /// What the program said when there was no answer.
+    complaint: String,
+    /// How many times it was asked.
+    times: u32,
 }
 
 /// A public mesh behind NATs.
@@ -163,32 +170,47 @@ impl World {
         })
     }
 
-    /// One question to one miner: its road, and the time to the first byte, with the start of the program.
-    fn ask(&self, gateway: &str, miner: Nat) -> (Road, Duration) {
+    /// One question to one miner.
+    fn ask(&self, gateway: &str, miner: Nat) -> Asked {
         let before = self.streams(gateway);
         let filter = format!("expert = \"{}\"", miner.slug());
         let mut command = self.program(gateway);
         command.args(["ask", "fn ", "-c", "text.generate.rust", "--where", &filter]);
         command.args(["--max-tokens", "3", "--deadline", "20", "--json"]);
-        let asked = first_byte(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let (first_byte, complaint) =
+            first_byte(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let after = self.streams(gateway);
-        let road = match (asked.answered, before[0] == after[0], before[1] == after[1]) {
+        let road = match (complaint.is_empty(), before[0] == after[0], before[1] == after[1]) {
             (false, ..) => Road::None,
             (true, _, false) => Road::Relayed,
             (true, false, true) => Road::Direct,
             (true, true, true) => Road::QueryPort,
         };
-        (road, asked.first_byte)
+        Asked { road, first_byte, complaint, times: 1 }
+    }
+
+    /// The same until there is an answer. A gateway pauses a miner that it could not reach while the mesh formed, also for
+    /// the questions that validators put through it, and says that it is busy until the pause ends.
+    fn ask_until_answered(&self, gateway: &str, miner: Nat) -> Asked {
+        // Another program may reach some never.
+        let patience = if std::env::var_os(PROGRAM).is_none() { PAUSE_TIMEOUT } else { Duration::ZERO };
+        let until = Instant::now() + patience;
+        let mut asked = self.ask(gateway, miner);
+        while asked.road == Road::None && Instant::now() < until {
+            let _ = writeln!(std::io::stderr(), "{gateway} asks {miner}: {}", asked.complaint);
+            std::thread::sleep(Duration::from_millis(500));
+            asked = Asked { times: asked.times + 1, ..self.ask(gateway, miner) };
+        }
+        asked
     }
 
     /// Every gateway asks every miner, twice.
     fn ask_all(&self) -> Vec<Vec<Cell>> {
         let row = |number: usize| {
             let gateway = format!("gateway-{number}");
-            let cell = |miner| {
-                let (road, first) = self.ask(&gateway, miner);
-                let (again_road, again) = self.ask(&gateway, miner);
-                Cell { road, first, again_road, again }
+            let cell = |miner| Cell {
+                first: self.ask_until_answered(&gateway, miner),
+                again: self.ask(&gateway, miner),
             };
             Nat::ALL.into_iter().map(cell).collect()
         };
@@ -196,15 +218,19 @@ impl World {
     }
 }
 
-/// Waits for the first piece of an answer, and for its end.
-fn first_byte(mut child: Child) -> Asked {
+/// Waits for the first piece of an answer and for the end. What the program says counts when there was no piece.
+fn first_byte(mut child: Child) -> (Duration, String) {
     let started = Instant::now();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let answered = lines.any(|line| line.contains("\"type\":\"text\""));
     let first_byte = started.elapsed();
     lines.for_each(drop);
-    child.wait().unwrap();
-    Asked { answered, first_byte }
+    let output = child.wait_with_output().unwrap();
+    let complaint = match answered {
+        true => String::new(),
+        false => format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)),
+    };
+    (first_byte, complaint)
 }
 
 /// The spec of a testnet as that of a public mesh, whose bootstrap nodes are the validators at their sites.
@@ -243,11 +269,15 @@ fn table(rows: &[Vec<Cell>]) -> String {
     for (asker, row) in Nat::ALL.into_iter().zip(rows) {
         text += &format!("\n| **{asker}** |");
         for (miner, cell) in Nat::ALL.into_iter().zip(row) {
-            let first = (word(asker, miner, cell.road), cell.first.as_millis());
-            let again = (word(asker, miner, cell.again_road), cell.again.as_millis());
+            let shown = |asked: &Asked| (word(asker, miner, asked.road), asked.first_byte.as_millis());
+            let (first, again) = (shown(&cell.first), shown(&cell.again));
             text += &match first.0 == again.0 {
-                true => format!(" {} {} / {} ms |", first.0, first.1, again.1),
-                false => format!(" {} {} / {} {} ms |", first.0, first.1, again.0, again.1),
+                true => format!(" {} {} / {} ms", first.0, first.1, again.1),
+                false => format!(" {} {} / {} {} ms", first.0, first.1, again.0, again.1),
+            };
+            text += &match cell.first.times {
+                1 => " |".to_owned(),
+                times => format!(" (asked {times} times) |"),
             };
         }
     }
@@ -282,11 +312,11 @@ fn every_gateway_reaches_every_miner_through_nats() {
     }
     for (asker, row) in Nat::ALL.into_iter().zip(&rows) {
         for (miner, cell) in Nat::ALL.into_iter().zip(row) {
-            for road in [cell.road, cell.again_road] {
-                assert_ne!(road, Road::None, "{asker} asks {miner}\n{table}");
+            for Asked { road, complaint, .. } in [&cell.first, &cell.again] {
+                assert_ne!(*road, Road::None, "{asker} asks {miner}: {complaint}\n{table}");
             }
             assert!(
-                !can_be_direct(asker, miner) || cell.again_road != Road::Relayed,
+                !can_be_direct(asker, miner) || cell.again.road != Road::Relayed,
                 "{asker} asks {miner}\n{table}"
             );
         }
