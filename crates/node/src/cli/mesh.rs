@@ -1,6 +1,7 @@
 //! `nervure mesh`: mesh specs, the files that define a mesh.
 
 pub(super) mod describe;
+mod founder;
 mod recover;
 
 use std::{
@@ -10,12 +11,16 @@ use std::{
 };
 
 use anyhow::Context;
-use nervure_ledger::spec::{MAX_SPEC_LEN, MeshSpec};
-use nervure_primitives::durable::{self, Access};
+use nervure_ledger::spec::{MAX_SPEC_LEN, MeshSpec, SubnetSpec};
+use nervure_primitives::{
+    MechanismSpec, Netuid,
+    durable::{self, Access},
+};
 
 use super::{Global, output};
 use crate::runtime::clock;
 use describe::MeshInfo;
+use founder::FounderArgs;
 use recover::RecoverArgs;
 
 /// How long fetching a spec may take.
@@ -24,10 +29,14 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// Redirects that are followed to a spec.
 const MAX_REDIRECTS: usize = 3;
 
+/// Subnets of a public mesh in which model servers earn: number, name and mechanism.
+const SERVER_SUBNETS: [(Netuid, &str, &str); 2] =
+    [(Netuid(18), "text-api", "exact-answer"), (Netuid(21), "embedding", "embedding")];
+
 /// Creates and shows mesh specs
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum MeshCommand {
-    /// Writes a commented mesh spec to start from
+    /// Writes the spec of a new mesh: what the flags say, or without them a commented one to fill in
     New {
         /// Name of the mesh
         name: String,
@@ -37,6 +46,8 @@ pub(crate) enum MeshCommand {
         /// File to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        founder: Box<FounderArgs>,
     },
     /// Checks a mesh spec and shows its id and contents
     Show {
@@ -57,33 +68,47 @@ impl MeshCommand {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::New { name, preset, out } => new(&name, preset, out.as_deref()),
+            Self::New { name, preset, out, founder } => {
+                let spec = founder.complete(preset.spec(&name))?;
+                write(&spec, out.as_deref())
+            }
             Self::Show { spec } => show(&read(&spec).await?, global),
             Self::Recover(recover) => recover.run(global).await,
         }
     }
 }
 
-fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
-    let spec = match preset {
-        Preset::Local => MeshSpec::local(name),
-        Preset::Public => {
-            let mut spec = MeshSpec::public(name);
-            // Light clients trust the genesis for the trusting period from now on.
-            spec.consensus.genesis_unix_milliseconds = clock::now().0;
-            spec
+impl Preset {
+    /// The mesh to begin with.
+    fn spec(self, name: &str) -> MeshSpec {
+        match self {
+            Self::Local => MeshSpec::local(name),
+            Self::Public => {
+                let mut spec = MeshSpec::public(name);
+                // Light clients trust the genesis for the trusting period from now on.
+                spec.consensus.genesis_unix_milliseconds = clock::now().0;
+                // In the first subnet only byte models earn; people have chat servers and embedding models.
+                spec.subnets.extend(SERVER_SUBNETS.map(|(netuid, name, mechanism)| {
+                    SubnetSpec::new(netuid, name, Some(MechanismSpec::named(mechanism)))
+                }));
+                spec
+            }
         }
-    };
+    }
+}
+
+fn write(spec: &MeshSpec, out: Option<&Path>) -> anyhow::Result<()> {
     let text = spec.to_toml();
-    // The name comes from the user and may be invalid.
+    // Names and keys come from the user and may be invalid.
     MeshSpec::parse(&text)?;
     let Some(path) = out else { return output::text(text.trim_end()) };
     let written = durable::create(path, text.as_bytes(), Access::Default);
     written.with_context(|| format!("cannot write the mesh spec to {}", path.display()))?;
-    output::note(&format!(
-        "wrote {}: list its nodes under [[nodes]], then: nervure mesh show {0}",
-        path.display()
-    ));
+    let next = match spec.nodes.is_empty() {
+        true => "list its nodes under [[nodes]], then",
+        false => "look at it, and give it to its members",
+    };
+    output::note(&format!("wrote {}: {next}: nervure mesh show {0}", path.display()));
     Ok(())
 }
 

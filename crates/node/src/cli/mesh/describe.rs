@@ -96,6 +96,11 @@ impl MeshInfo {
         }
     }
 
+    /// What in the spec cannot work.
+    pub(super) fn into_problems(self) -> Vec<String> {
+        self.problems
+    }
+
     /// Prints it.
     pub(in crate::cli) fn show(&self) -> anyhow::Result<()> {
         self.lines().iter().try_for_each(|line| output::line(line))?;
