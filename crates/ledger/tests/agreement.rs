@@ -5,6 +5,8 @@
 //! and return, one that equivocates is slashed and gone. An honest validator is jailed only when faults were active in the
 //! heights that counted. Nothing is promised from the moment on at which jailings of honest validators leave a third of the
 //! power to the Byzantine; such runs are counted. Below, each defence is off once, and what it prevents is found.
+//!
+//! `cargo run --release -p nervure-ledger --example liveness` prints the same seeds as a table, and replays one of them.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -21,9 +23,10 @@ use std::{collections::BTreeMap, ops::Range};
 
 use application::play;
 use nervure_consensus::{
-    bft::simulation::{FaultKind, Faults, MILLISECOND, Micros, Outcome, Violation},
+    bft::simulation::{Behaviour, FaultKind, Faults, MILLISECOND, Micros, Outcome, Violation},
     checkpoint::Quorum,
 };
+use nervure_primitives::BlockHeight;
 use scenario::{Defences, Scenario};
 use watch::{Finding, Seen};
 
@@ -147,6 +150,42 @@ fn without_reports_an_equivocator_is_elected_again() {
 fn elected_again(seen: &Seen) -> bool {
     let is_unpunished = seen.findings.iter().any(|finding| matches!(finding, Finding::Unpunished { .. }));
     is_unpunished && seen.findings.iter().any(|finding| matches!(finding, Finding::ElectedAgain { .. }))
+}
+
+#[test]
+fn a_slash_that_is_too_small_is_found_out() {
+    let weaken = |scenario: &mut Scenario| scenario.defences = Defences { slashing: false, ..Defences::ALL };
+    let is_cheap = |_: &Outcome, seen: &Seen| {
+        seen.findings.iter().any(|finding| matches!(finding, Finding::CheapSlash { .. }))
+    };
+    assert!(is_found(60, weaken, is_cheap));
+}
+
+/// Rounds that were lost after the faults in runs in which a validator sends nothing and is not jailed for it.
+fn rounds_lost_to_the_silent(order: bool) -> u64 {
+    let is_silent =
+        |scenario: &Scenario| scenario.members.iter().any(|member| member.behaviour == Behaviour::Silent);
+    (0..60)
+        .map(Scenario::draw)
+        .filter(is_silent)
+        .map(|mut scenario| {
+            scenario.defences = Defences { jailing: false, order, ..Defences::ALL };
+            // Enough heights for eight missed ones, and for the order that follows from them.
+            (scenario.plan.growth, scenario.plan.target) = (30, BlockHeight(30));
+            play(scenario).1.counts.get("rounds lost after the faults").copied().unwrap_or(0)
+        })
+        .sum()
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "the output is the test's report")]
+fn without_the_order_the_dead_cost_a_round_at_each_of_their_turns() {
+    let (with, without) = (rounds_lost_to_the_silent(true), rounds_lost_to_the_silent(false));
+    println!("{with} rounds were lost, and {without} without the order");
+    assert!(
+        without > 10 && with * 3 < without * 2,
+        "{with} rounds were lost, and {without} without the order"
+    );
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo run --release -p nervure-store --example year
-//! cargo run --release -p nervure-store --example year -- --blocks 20000 --transfers 50 --validators 64
+//! cargo run --release -p nervure-store --example year -- --blocks 20000 --transfers 50 --validators 4,16,64
 //! ```
 //!
 //! It makes some thousand blocks of transfers with full certificates, writes them to an archive and to a store with a
 //! horizon, and takes what a block adds from the second half of them. A year of a public mesh is 2,628,000 blocks of 12
-//! seconds: what a block adds times that. At the end the archive gets a horizon, too: how long its blocks take while it
-//! deletes, and what the file gives back.
+//! seconds: what a block adds times that. Then the archive gets a horizon, too: how long its blocks take while it
+//! deletes, and what the file gives back. At the end there is a table of one and two years, with a row for each number of
+//! validators.
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails stops")]
@@ -38,6 +39,7 @@ const DEFAULT_KEPT: u64 = 151_200;
 const ACCOUNTS: u32 = 10_000;
 
 /// What is measured.
+#[derive(Clone, Copy)]
 struct Load {
     blocks: u64,
     transfers: u32,
@@ -46,21 +48,24 @@ struct Load {
 }
 
 impl Load {
-    fn read() -> Option<Self> {
+    /// A load for each number of validators.
+    fn read() -> Option<Vec<Self>> {
         let kept = NonZeroU64::new(1_000)?;
-        let mut load = Self { blocks: 6_000, transfers: 10, validators: 16, kept };
+        let (mut load, mut sizes) = (Self { blocks: 6_000, transfers: 10, validators: 16, kept }, vec![16]);
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next()?;
             match name.as_str() {
                 "--blocks" => load.blocks = value.parse().ok()?,
                 "--transfers" => load.transfers = value.parse().ok()?,
-                "--validators" => load.validators = value.parse().ok()?,
+                "--validators" => {
+                    sizes = value.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
+                }
                 "--kept" => load.kept = value.parse().ok()?,
                 _ => return None,
             }
         }
-        Some(load)
+        Some(sizes.into_iter().map(|validators| Self { validators, ..load }).collect())
     }
 
     fn spec(&self) -> MeshSpec {
@@ -197,11 +202,63 @@ fn prune_archive(load: &Load, path: &Path, maker: &mut Maker<'_>, usual: Duratio
     );
 }
 
-fn main() {
-    let Some(load) = Load::read() else {
-        println!("usage: year [--blocks N] [--transfers N] [--validators N] [--kept BLOCKS]");
-        std::process::exit(2);
-    };
+/// What a block adds in the second half of a run, in bytes.
+#[derive(Clone, Copy)]
+struct Growth {
+    validators: u16,
+    body: f64,
+    proof: f64,
+    /// The part of the proofs that a node with a horizon keeps for ever.
+    thinned: f64,
+    /// All of the state, which does not grow.
+    state: f64,
+}
+
+impl Growth {
+    /// What an archive of `blocks` blocks takes.
+    fn archive(self, blocks: u64) -> f64 {
+        blocks as f64 * (self.body + self.proof) + self.state
+    }
+
+    /// What a node with the default horizon takes after `blocks` blocks.
+    fn pruned(self, blocks: u64) -> f64 {
+        DEFAULT_KEPT as f64 * (self.body + self.proof) + blocks as f64 * self.thinned + self.state
+    }
+
+    fn print(self) {
+        let Self { body, proof, thinned, .. } = self;
+        println!(
+            "a block adds {body:.0} bytes of bodies and events, and {proof:.0} bytes of proofs, of which {thinned:.0} stay behind \
+             the horizon"
+        );
+        println!(
+            "a year of {YEAR} blocks: archive {:.1} GiB = {YEAR} x ({body:.0} + {proof:.0}) + state; the last {DEFAULT_KEPT}: \
+             {:.1} GiB = {DEFAULT_KEPT} x ({body:.0} + {proof:.0}) + {YEAR} x {thinned:.0} + state\n",
+            gibibytes(self.archive(YEAR)),
+            gibibytes(self.pruned(YEAR))
+        );
+    }
+
+    /// A row of the table of docs/performance.md.
+    fn row(self) -> String {
+        let Self { validators, body, proof, thinned, .. } = self;
+        let size = |bytes| format!("{:.1} GiB", gibibytes(bytes));
+        let (archive, pruned) = (
+            [1, 2].map(|years| size(self.archive(years * YEAR))),
+            [1, 2].map(|years| size(self.pruned(years * YEAR))),
+        );
+        format!(
+            "| {validators} | {body:.0} | {proof:.0} | {thinned:.0} | {}, {} | {}, {} |",
+            archive[0], archive[1], pruned[0], pruned[1]
+        )
+    }
+}
+
+fn gibibytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 30)
+}
+
+fn measure(load: &Load) -> Growth {
     let (home, spec) = (tempfile::tempdir().unwrap(), load.spec());
     let path = |name: &str| home.path().join(name);
     let (archive, tip) = Store::open(&path("archive"), &spec, options(History::Archive)).unwrap();
@@ -210,7 +267,7 @@ fn main() {
         "{} blocks of {} transfers among {ACCOUNTS} accounts, {} validators; the last {} are kept",
         load.blocks, load.transfers, load.validators, load.kept
     );
-    let mut maker = Maker::new(&load, tip);
+    let mut maker = Maker::new(load, tip);
     let (mut half, mut commits) = (None, Vec::new());
     for number in 1..=load.blocks {
         let (next, certificate) = maker.next(&archive);
@@ -230,21 +287,29 @@ fn main() {
     line("horizon", some);
     let blocks = load.blocks - load.blocks / 2;
     let each = |later: u64, earlier: u64| later.saturating_sub(earlier) as f64 / blocks as f64;
-    let body = each(all.sizes.bodies, all_half.sizes.bodies);
-    let proof = each(all.sizes.proofs, all_half.sizes.proofs);
-    let thinned = each(some.sizes.proofs, some_half.sizes.proofs);
-    println!(
-        "a block adds {body:.0} bytes of bodies and events, and {proof:.0} bytes of proofs, of which {thinned:.0} stay behind \
-         the horizon"
-    );
-    let gibibytes = |bytes: f64| bytes / f64::from(1 << 30);
-    let state = all.sizes.state as f64;
-    println!(
-        "a year of {YEAR} blocks: archive {:.1} GiB = {YEAR} x ({body:.0} + {proof:.0}) + state; the last {DEFAULT_KEPT}: \
-         {:.1} GiB = {DEFAULT_KEPT} x ({body:.0} + {proof:.0}) + {YEAR} x {thinned:.0} + state",
-        gibibytes(YEAR as f64 * (body + proof) + state),
-        gibibytes(DEFAULT_KEPT as f64 * (body + proof) + YEAR as f64 * thinned + state)
-    );
+    let growth = Growth {
+        validators: load.validators,
+        body: each(all.sizes.bodies, all_half.sizes.bodies),
+        proof: each(all.sizes.proofs, all_half.sizes.proofs),
+        thinned: each(some.sizes.proofs, some_half.sizes.proofs),
+        state: all.sizes.state as f64,
+    };
     drop((archive, pruned));
-    prune_archive(&load, &path("archive"), &mut maker, usual);
+    prune_archive(load, &path("archive"), &mut maker, usual);
+    growth.print();
+    growth
+}
+
+fn main() {
+    let Some(loads) = Load::read() else {
+        println!("usage: year [--blocks N] [--transfers N] [--validators N,...] [--kept BLOCKS]");
+        std::process::exit(2);
+    };
+    let rows: Vec<String> = loads.iter().map(|load| measure(load).row()).collect();
+    println!(
+        "| validators | body and events, bytes | proof, bytes | of it behind the horizon | an archive after 1, 2 years | \
+         with the default horizon |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    rows.iter().for_each(|row| println!("{row}"));
 }

@@ -96,9 +96,8 @@ impl Statements<'_> {
         let chance = I32F32::from_bits(((CHANCE << I32F32::FRACTION_BITS) / freedom as u64) as i64);
         let peers = Peers::new(self, &columns);
         for (row, skill) in skills.iter_mut().enumerate().filter(|(row, _)| self.votes(*row)) {
-            let own =
-                columns.iter().map(|column| self.weights.get(row, *column).unwrap_or_default().to_bits());
-            let (own, others) = (residual(own.collect(), &public), residual(peers.without(row), &public));
+            let (own, others) =
+                (residual(self.own(row, &columns), &public), residual(peers.without(row), &public));
             let explained = explained(&own, &others);
             if explained > chance {
                 *skill = explained - chance;
@@ -117,8 +116,15 @@ impl Statements<'_> {
         (0..self.consensus.len()).filter(counts).collect()
     }
 
+    /// The weights of a row for `columns`.
+    fn own(&self, row: usize, columns: &[usize]) -> Vec<i64> {
+        let mut weights = vec![0; self.consensus.len()];
+        self.weights.iter_row(row).for_each(|(uid, weight)| weights[uid] = weight.to_bits());
+        columns.iter().map(|column| weights[*column]).collect()
+    }
+
     /// What was public, over `columns`, as orthogonal vectors.
-    fn public(&self, columns: &[usize]) -> Vec<Vec<i64>> {
+    fn public(&self, columns: &[usize]) -> Vec<Direction> {
         let of =
             |value: &dyn Fn([Prior; 2]) -> i64| columns.iter().map(|uid| value(self.priors[*uid])).collect();
         let one_if = |is: bool| if is { I32F32::ONE.to_bits() } else { 0 };
@@ -131,11 +137,12 @@ impl Statements<'_> {
             of(&|[_, before]| before.consensus.into()),
             of(&|[_, before]| before.mean.into()),
         ];
-        let mut orthogonal: Vec<Vec<i64>> = Vec::with_capacity(vectors.len());
+        let mut orthogonal: Vec<Direction> = Vec::with_capacity(vectors.len());
         for vector in vectors {
-            let vector = residual(vector, &orthogonal);
-            if dot(&vector, &vector) >= ROUNDING * vector.len() as i128 {
-                orthogonal.push(vector);
+            let values = residual(vector, &orthogonal);
+            let square = dot(&values, &values);
+            if square >= ROUNDING * values.len() as i128 {
+                orthogonal.push(Direction { values, square });
             }
         }
         orthogonal
@@ -176,65 +183,108 @@ fn median(dividends: &[I32F32], skills: &[I32F32]) -> I32F32 {
     order.into_iter().find(passes).map_or(I32F32::ZERO, |(skill, _)| skill)
 }
 
+/// A vector of what was public, orthogonal to the others.
+struct Direction {
+    values: Vec<i64>,
+    /// Its product with itself.
+    square: i128,
+}
+
+/// The weights above zero for a uid.
+#[derive(Clone, Default)]
+struct Column {
+    /// The weights and the rows that give them, ascending.
+    cells: Vec<(I32F32, usize)>,
+    /// The stake of the cells up to each, itself included. Shares of stake sum to at most one: no sum saturates, so that a
+    /// row can be subtracted again.
+    up_to: Vec<I32F32>,
+}
+
 /// The consensus of a validator's peers, by validator.
-struct Peers {
-    /// Of each column, the rows with a weight above zero, ascending by weight.
-    columns: Vec<Vec<(I32F32, usize)>>,
-    stakes: Vec<I32F32>,
+struct Peers<'a> {
+    columns: Vec<Column>,
+    /// Where each voting row is among the cells of each column, [`ABSENT`] where it has none; empty for other rows.
+    places: Vec<Vec<usize>>,
+    stakes: &'a [I32F32],
     total: I32F32,
     kappa: I32F32,
 }
 
-impl Peers {
-    fn new(said: &Statements<'_>, columns: &[usize]) -> Self {
-        let rows: Vec<usize> = (0..said.weights.rows()).filter(|row| said.votes(*row)).collect();
-        let column = |uid: &usize| {
-            let cell = |row: &usize| Some((said.weights.get(*row, *uid)?, *row));
-            let mut cells: Vec<_> =
-                rows.iter().filter_map(cell).filter(|(weight, _)| *weight > I32F32::ZERO).collect();
-            cells.sort_unstable();
-            cells
-        };
-        Self {
-            columns: columns.iter().map(column).collect(),
-            stakes: said.active_stake.to_vec(),
-            total: said.active_stake.iter().copied().sum(),
-            kappa: said.kappa,
+/// Behind the cells of any column.
+const ABSENT: usize = usize::MAX;
+
+impl<'a> Peers<'a> {
+    fn new(said: &Statements<'a>, uids: &[usize]) -> Self {
+        let mut index = vec![None; said.consensus.len()];
+        uids.iter().enumerate().for_each(|(at, uid)| index[*uid] = Some(at));
+        let mut columns = vec![Column::default(); uids.len()];
+        let mut places = vec![Vec::new(); said.weights.rows()];
+        for row in (0..said.weights.rows()).filter(|row| said.votes(*row)) {
+            places[row] = vec![ABSENT; uids.len()];
+            for (uid, weight) in said.weights.iter_row(row).filter(|(_, weight)| *weight > I32F32::ZERO) {
+                if let Some(at) = index[uid] {
+                    columns[at].cells.push((weight, row));
+                }
+            }
         }
+        for (at, column) in columns.iter_mut().enumerate() {
+            column.cells.sort_unstable();
+            let mut below = I32F32::ZERO;
+            for (place, (_, row)) in column.cells.iter().enumerate() {
+                below += said.active_stake[*row];
+                column.up_to.push(below);
+                places[*row][at] = place;
+            }
+        }
+        let total = said.active_stake.iter().copied().sum();
+        Self { columns, places, stakes: said.active_stake, total, kappa: said.kappa }
     }
 
     /// The consensus weights by the stake of all rows but `without`: the rule of `median`, column by column.
     fn without(&self, without: usize) -> Vec<i64> {
-        let total = self.total - self.stakes[without];
+        let stake = self.stakes[without];
+        let total = self.total - stake;
         let minority = total - total * self.kappa;
-        let median = |cells: &Vec<(I32F32, usize)>| {
-            let others = || cells.iter().filter(|(_, row)| *row != without);
-            let positive: I32F32 = others().map(|(_, row)| self.stakes[*row]).sum();
-            let mut below = total - positive;
+        let median = |(Column { cells, up_to }, place): (&Column, &usize)| {
+            let all = up_to.last().copied().unwrap_or_default();
+            let others = if *place == ABSENT { all } else { all - stake };
+            let below = total - others;
             if below > minority {
                 return 0;
             }
-            let passes = |(_, row): &&(I32F32, usize)| {
-                below += self.stakes[*row];
-                below > minority
-            };
-            others().find(passes).map_or(0, |(weight, _)| weight.to_bits())
+            // From its own cell on, the row is part of the sums. No search ends at that cell: its sum without the row is that
+            // of the cell before it.
+            let (before, from) = up_to.split_at((*place).min(up_to.len()));
+            let mut first = before.partition_point(|up_to| below + *up_to <= minority);
+            if first == before.len() {
+                first += from.partition_point(|up_to| below + (*up_to - stake) <= minority);
+            }
+            cells.get(first).map_or(0, |(weight, _)| weight.to_bits())
         };
-        self.columns.iter().map(median).collect()
+        self.columns.iter().zip(&self.places[without]).map(median).collect()
     }
 }
 
 /// What is left of `vector` after a regression on the orthogonal vectors of `public`.
-fn residual(mut vector: Vec<i64>, public: &[Vec<i64>]) -> Vec<i64> {
-    for base in public {
+fn residual(mut vector: Vec<i64>, public: &[Direction]) -> Vec<i64> {
+    for Direction { values, square } in public {
         // At most 2^16 columns of values below 2^33: a dot product has at most 82 bits, shifted 114.
-        let factor = (dot(&vector, base) << I32F32::FRACTION_BITS) / dot(base, base).max(1);
-        for (value, base) in vector.iter_mut().zip(base) {
-            let explained = (factor * i128::from(*base)) >> I32F32::FRACTION_BITS;
-            *value = value.saturating_sub(i64::try_from(explained).unwrap_or(0));
+        let factor = (dot(&vector, values) << I32F32::FRACTION_BITS) / (*square).max(1);
+        match i64::try_from(factor) {
+            // A product of two words is one instruction, one of 128 bits is three.
+            Ok(factor) => subtract(&mut vector, values, |base| i128::from(factor) * i128::from(base)),
+            Err(_) => subtract(&mut vector, values, |base| factor * i128::from(base)),
         }
     }
     vector
+}
+
+/// Subtracts from each value what the regression makes of its base, which `scaled` returns in 2^-64.
+fn subtract(vector: &mut [i64], bases: &[i64], scaled: impl Fn(i64) -> i128) {
+    for (value, base) in vector.iter_mut().zip(bases) {
+        let part = scaled(*base) >> I32F32::FRACTION_BITS;
+        *value = value.saturating_sub(i64::try_from(part).unwrap_or(0));
+    }
 }
 
 /// The squared correlation of two residuals; 0 if it is not positive.

@@ -1,6 +1,14 @@
-//! A mesh that lives: people come, stake, found subnets, vote, weigh, leave.
+//! A mesh that lives: people come, stake, found subnets, vote, weigh, leave, validate, are jailed and slashed, govern, and act
+//! for one another.
 
-use std::{collections::BTreeMap, fmt::Write};
+// Two crates have this file at different places in their trees of modules.
+#[path = "wishes.rs"]
+mod wishes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
@@ -15,7 +23,7 @@ use nervure_ledger::{
         VoteSubnets, consent,
     },
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, NodeKey, Uid};
+use nervure_primitives::{Amount, BlockHeight, Envelope, NodeId, NodeKey, Uid, UnixMillis};
 
 /// Blocks of 12 seconds.
 pub(crate) const BLOCKS_PER_DAY: u64 = 7_200;
@@ -30,10 +38,35 @@ const SUBNETS: u16 = 3;
 const OWNERS: u8 = 6;
 
 /// Validators of the genesis.
-const VALIDATORS: u8 = 4;
+const VALIDATORS: u8 = OWNERS;
 
-/// Mean blocks between two transactions of a participant.
-const PACE: u64 = 60;
+/// How fast people act, and the rules that their mesh has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Years of a public mesh: a participant acts every 60 blocks.
+    Years,
+    /// Days in which everything happens that happens in years: a participant acts every 4 blocks, and times are short.
+    Days,
+}
+
+impl Pace {
+    /// Mean blocks between two transactions of a participant.
+    const fn wish(self) -> u64 {
+        match self {
+            Self::Years => 60,
+            Self::Days => 4,
+        }
+    }
+
+    /// Mean blocks between two absences of a validator, and how long one lasts: most of the window in which missed heights
+    /// are counted.
+    const fn absence(self) -> (u64, u64) {
+        match self {
+            Self::Years => (30_000, 2_600),
+            Self::Days => (600, 150),
+        }
+    }
+}
 
 /// A fixed sequence of pseudo-random numbers (xorshift64).
 struct Sequence(u64);
@@ -51,9 +84,18 @@ impl Sequence {
 pub(crate) struct History {
     /// The ledger now.
     pub(crate) state: LedgerState,
+    pace: Pace,
     random: Sequence,
     /// The next node key that was never used.
     newcomers: u64,
+    /// The keys of the nodes that make blocks when they are elected.
+    validators: Vec<NodeKey>,
+    /// Nodes that registered, and may leave.
+    miners: Vec<NodeKey>,
+    /// The validator that signs nothing, up to a height.
+    absent: Option<(NodeId, u64)>,
+    /// Who proposes the next block and who signed the last one.
+    context: BlockContext,
     counts: BTreeMap<String, u64>,
 }
 
@@ -76,7 +118,7 @@ fn tokens(tokens: u64) -> Amount {
 }
 
 /// A public mesh of few slots, with 8 of 21 million tokens at the beginning.
-fn spec() -> MeshSpec {
+fn spec(pace: Pace) -> MeshSpec {
     let mut spec = MeshSpec::public("years");
     spec.economy.slots = SLOTS;
     spec.economy.max_subnets = SUBNETS;
@@ -85,33 +127,63 @@ fn spec() -> MeshSpec {
     spec.economy.subnet_immunity = 2 * BLOCKS_PER_DAY;
     let rich = |index| AccountSpec::new(owner(index).node_id(), tokens(1_000_000));
     spec.accounts = (0..OWNERS).map(rich).collect();
+    // The owners of validators are people, so that they can act.
     let listed = |index| {
         NodeSpec::new(validator(index).node_id(), Role::Validator)
+            .with_owner(owner(index).node_id())
             .in_subnets(spec.subnets.iter().map(|subnet| subnet.netuid))
-            .with_stake(tokens(500_000))
+            .with_stake(tokens(350_000))
     };
     spec.nodes = (0..VALIDATORS).map(listed).collect();
+    if pace == Pace::Days {
+        let economy = &mut spec.economy;
+        (economy.election_interval, economy.liveness_window, economy.jail_time) = (60, 200, 100);
+        (economy.max_tempo, economy.evidence_window, economy.unbonding) = (360, 1_000, 2_000);
+        (economy.take_interval, economy.hyperparameter_interval) = (500, 100);
+        (economy.governance.voting_period, economy.governance.delay) = (300, 20);
+        spec.consensus.trusting_period_seconds = 3_600;
+    }
     spec
 }
 
 impl History {
     /// Another `seed` gives another history.
-    pub(crate) fn new(seed: u64) -> Self {
-        let state = LedgerState::genesis(&spec()).unwrap();
-        let random = Sequence(0x9e37_79b9_7f4a_7c15 ^ seed);
-        Self { state, random, newcomers: 0, counts: BTreeMap::new() }
+    pub(crate) fn new(pace: Pace, seed: u64) -> Self {
+        Self {
+            state: LedgerState::genesis(&spec(pace)).unwrap(),
+            pace,
+            random: Sequence(0x9e37_79b9_7f4a_7c15 ^ seed),
+            newcomers: 0,
+            validators: (0..VALIDATORS).map(validator).collect(),
+            miners: Vec::new(),
+            absent: None,
+            context: BlockContext::default(),
+            counts: BTreeMap::new(),
+        }
     }
 
     /// Lives through `blocks` blocks. Counts every base unit after each block in which a participant did
     /// something, and after every hundredth.
     pub(crate) fn run(&mut self, blocks: u64) {
+        let mut is_settled = false;
         for _ in 0..blocks {
-            let wish = self.random.below(PACE) == 0;
+            let is_change = self.come_and_go();
+            // Who signs changes with the validators, with their keys and with who is absent, and is not cheap to look up.
+            if is_change || !is_settled {
+                self.look_who_signs();
+            }
+            let wish = self.random.below(self.pace.wish()) == 0;
             let transactions = if wish { self.wish() } else { Vec::new() };
             let height = self.state.height().0;
+            self.take_turns(height + 1);
             let before = self.state.issuance();
-            let events = self.state.advance(&BlockContext::default(), &transactions).unwrap();
+            let events = self.advance(&transactions);
+            if wish {
+                self.forget_former_validators();
+            }
             let (events, reward) = (self.count(events), self.state.issuance().saturating_sub(before));
+            let elections = self.state.params().election_interval;
+            is_settled = !wish && !events && height % elections > 1;
             if wish || events || height.is_multiple_of(100) {
                 assert_eq!(self.state.held(), u128::from(self.state.issuance()), "block {height}");
                 self.add("conservation checked", 1);
@@ -121,6 +193,66 @@ impl History {
             }
         }
         self.add("blocks", blocks);
+    }
+
+    /// The next block with these transactions; without them when it cannot have them.
+    fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
+        if !transactions.is_empty() {
+            let mut next = self.state.clone();
+            if let Ok(events) = next.advance(&self.context, transactions) {
+                self.state = next;
+                return events;
+            }
+            self.add("not in a block", 1);
+        }
+        self.state.advance(&self.context, &[]).unwrap()
+    }
+
+    /// Who signed the last block, and who may propose the next one.
+    fn look_who_signs(&mut self) {
+        let members = self.state.roster().liveness().map(|(member, _)| *member);
+        let is_here = |member: &NodeId| self.absent.is_none_or(|(absent, _)| absent != *member);
+        self.context.signers = members.filter(is_here).collect::<BTreeSet<_>>();
+    }
+
+    /// Time passes, and the next of those who signed proposes.
+    fn take_turns(&mut self, height: u64) {
+        let signers = &self.context.signers;
+        let turn = height as usize % signers.len().max(1);
+        self.context.proposer = signers.iter().nth(turn).copied();
+        self.context.time = UnixMillis(height * 12_000);
+    }
+
+    /// A validator goes away for a while, or comes back; whether one did.
+    fn come_and_go(&mut self) -> bool {
+        let (height, (mean, length)) = (self.state.height().0, self.pace.absence());
+        match self.absent {
+            Some((_, until)) if until > height => false,
+            Some(_) => {
+                self.absent = None;
+                true
+            }
+            // Of three, one is as much power as can be absent.
+            None if self.random.below(mean) == 0 && self.in_office() > 3 => {
+                let validator = self.some_validator().node_id();
+                self.absent = Some((validator, height + length));
+                self.add("absences", 1);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Keys that were replaced, keys that were not accepted, and nodes that were slashed validate no more.
+    fn forget_former_validators(&mut self) {
+        let (nodes, roster) = (self.state.nodes(), self.state.roster());
+        let validates = |id: NodeId| nodes.get(&id).is_some() && roster.tombstone(&id).is_none();
+        self.validators.retain(|key| validates(key.node_id()));
+    }
+
+    /// How many validators agree on the next block.
+    fn in_office(&self) -> usize {
+        self.state.validators().map_or(0, |set| set.members().len())
     }
 
     /// What happened, a line each.
@@ -152,7 +284,12 @@ impl History {
                 Event::Applied { outcome, .. } => self.outcome(&outcome),
                 Event::Rejected { .. } => self.add("rejected", 1),
                 Event::Epoch { .. } => self.add("epochs", 1),
-                other => panic!("{other:?}"),
+                Event::ValidatorJailed { .. } => self.add("validators jailed", 1),
+                Event::ValidatorRemoved { .. } => self.add("validators removed", 1),
+                Event::ProposalCounted { .. } => self.add("proposals counted", 1),
+                Event::ProposalDone { .. } => self.add("proposals done", 1),
+                Event::ProposalFailed { .. } => self.add("proposals failed", 1),
+                other @ Event::EpochFailed { .. } => panic!("{other:?}"),
             }
         }
         some
@@ -169,13 +306,14 @@ impl History {
             _ => {}
         }
         self.add("applied", 1);
+        self.add(&format!("  {}", kind(outcome)), 1);
     }
 
     /// A participant's next transaction.
     fn wish(&mut self) -> Vec<Checked> {
         let who = self.random.below(OWNERS.into()) as u8;
         let one = |envelope| vec![envelope];
-        let envelopes = match self.random.below(20) {
+        let envelopes = match self.random.below(40) {
             0..4 => self.join(who),
             4..6 => {
                 let amount = Amount::from_base_units(self.random.below(1_000_000_000_000));
@@ -185,7 +323,8 @@ impl History {
             6..9 => one(self.stake(who)),
             9 => self.found(who),
             10..12 => self.vote().into_iter().collect(),
-            _ => self.weigh(),
+            12..24 => self.weigh(),
+            _ => self.uncommon_wish(who),
         };
         envelopes.iter().map(|envelope| Checked::new(envelope, &self.state.mesh())).collect()
     }
@@ -193,7 +332,7 @@ impl History {
     fn by_owner(&self, who: u8, call: Call, before: u64) -> Envelope {
         let key = owner(who);
         let nonce = self.state.accounts().get(&key.node_id()).nonce + before;
-        self.seal(&key, nonce, 1_000_000, call)
+        self.seal(&key, nonce, 10_000_000, call)
     }
 
     /// None when it would not be free: these validators have nothing to pay with.
@@ -209,10 +348,16 @@ impl History {
         Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &self.state.mesh()).unwrap()
     }
 
+    /// A key that was never used.
+    fn new_key(&mut self) -> NodeKey {
+        self.newcomers += 1;
+        newcomer(self.newcomers)
+    }
+
     /// A new node in some subnet.
     fn join(&mut self, who: u8) -> Vec<Envelope> {
-        let key = newcomer(self.newcomers);
-        self.newcomers += 1;
+        let key = self.new_key();
+        self.miners.push(key.clone());
         let netuid = self.some_subnet();
         let consent = consent(&key, &owner(who).node_id(), &self.state.mesh()).unwrap();
         let join = RegisterNeuron { netuid, node: key.node_id(), max_price: Some(tokens(50)) };
@@ -223,7 +368,7 @@ impl History {
     }
 
     fn stake(&mut self, who: u8) -> Envelope {
-        let node = validator(self.random.below(VALIDATORS.into()) as u8).node_id();
+        let node = self.some_validator().node_id();
         let amount = Amount::from_base_units(1_000_000_000 + self.random.below(100_000_000_000));
         let call = match self.random.below(3) {
             0 => Call::Unstake(Unstake { node, amount }),
@@ -238,8 +383,7 @@ impl History {
         if self.random.below(20) > 0 {
             return Vec::new();
         }
-        let key = newcomer(self.newcomers);
-        self.newcomers += 1;
+        let key = self.new_key();
         let consent = consent(&key, &owner(who).node_id(), &self.state.mesh()).unwrap();
         let found = RegisterSubnet {
             name: "new".into(),
@@ -259,24 +403,30 @@ impl History {
     fn vote(&mut self) -> Option<Envelope> {
         let netuids: Vec<_> = self.state.subnets().keys().copied().collect();
         let weights = netuids.into_iter().map(|netuid| (netuid, self.random.below(65_536) as u16)).collect();
-        let key = validator(self.random.below(VALIDATORS.into()) as u8);
+        let key = self.some_validator();
         self.by_node(&key, Call::VoteSubnets(VoteSubnets { weights }))
     }
 
-    /// Every validator of the genesis weighs the first subnet.
+    /// Every validator weighs the first subnet.
     fn weigh(&mut self) -> Vec<Envelope> {
         let Some((netuid, subnet)) = self.state.subnets().iter().next() else { return Vec::new() };
         let (netuid, neurons) = (*netuid, subnet.neurons.len() as u16);
         let row = |random: &mut Sequence| -> Vec<Cell> {
             (0..neurons).map(|uid| (Uid(uid), (random.below(900) + u64::from(uid)) as u16)).collect()
         };
-        (0..VALIDATORS)
-            .filter_map(|index| {
+        let keys = self.validators.clone();
+        keys.iter()
+            .filter_map(|key| {
                 let weights = row(&mut self.random);
                 let call = SetWeights { netuid, weights, version_key: 0 };
-                self.by_node(&validator(index), Call::SetWeights(call))
+                self.by_node(key, Call::SetWeights(call))
             })
             .collect()
+    }
+
+    fn some_validator(&mut self) -> NodeKey {
+        let at = self.random.below(self.validators.len() as u64) as usize;
+        self.validators[at].clone()
     }
 
     fn some_subnet(&mut self) -> nervure_primitives::Netuid {
@@ -284,4 +434,10 @@ impl History {
         let netuids = self.state.subnets().keys();
         netuids.copied().nth(at).unwrap_or(nervure_primitives::Netuid(1))
     }
+}
+
+/// The kind of an outcome: its name without its fields.
+pub(crate) fn kind(outcome: &Outcome) -> String {
+    let text = format!("{outcome:?}");
+    text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
 }

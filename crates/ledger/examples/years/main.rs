@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The mesh has the parameters of a public one (a block every 12 s, a tempo of 360 blocks) with few slots,
-//! so that newcomers push others out, and begins with an issuance from which the reward halves on the way.
+//! so that newcomers push others out, and begins with an issuance from which the reward halves on the way. Every kind of
+//! transaction is carried out but commits and their reveals, which move no tokens: its subnets have plain weights.
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
 #![allow(clippy::unwrap_used, reason = "a simulation that fails stops")]
@@ -15,7 +16,7 @@ mod history;
 
 use std::time::Instant;
 
-use history::{BLOCKS_PER_DAY, History};
+use history::{BLOCKS_PER_DAY, History, Pace};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -32,7 +33,7 @@ fn main() {
         }
     }
     let begun = Instant::now();
-    let mut history = History::new(seed);
+    let mut history = History::new(Pace::Years, seed);
     for day in 1..=days {
         history.run(BLOCKS_PER_DAY);
         if day % 73 == 0 {

@@ -18,6 +18,7 @@ use nervure_primitives::{Amount, BlockHeight, Hash, NodeId};
 use super::LedgerState;
 use crate::{
     event::Event,
+    nodes::Node,
     roster::{Liveness, Standing},
 };
 
@@ -84,17 +85,17 @@ impl LedgerState {
         self.jail_absentees(events);
         self.remove_without_stake(events);
         self.roster.release(self.height);
-        let mut joined: Vec<(Reverse<Amount>, NodeId)> = self
+        let mut joined: Vec<(NodeId, &Node)> = self
             .roster
             .standings()
             .filter(|(_, standing)| matches!(standing, Standing::Joined { .. }))
-            .filter_map(|(node, _)| Some((Reverse(self.nodes.get(node)?.stake()), *node)))
+            .filter_map(|(key, _)| Some((*key, self.nodes.get(key)?)))
             .collect();
-        // By stake and then by key, so that every node cuts at the same place.
-        joined.sort_unstable();
+        // Of equal stakes, the node that registered first: a key can be ground until it is before all others.
+        joined.sort_unstable_by_key(|(_, node)| (Reverse(node.stake()), node.number));
         let largest = joined.into_iter().take(MAX_VALIDATORS);
         let Ok(elected) =
-            ValidatorSet::from_stakes(largest.map(|(Reverse(stake), node)| (node, stake.base_units())))
+            ValidatorSet::from_stakes(largest.map(|(key, node)| (key, node.stake().base_units())))
         else {
             return;
         };

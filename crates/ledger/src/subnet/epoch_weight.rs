@@ -13,7 +13,8 @@ use super::Subnet;
 use crate::params::Params;
 
 /// Weight of a neuron in an epoch: its share of the metagraph, its record and its leaf of the state tree. One unit is 40
-/// nanoseconds of the reference machine, as for transactions; source: the benchmark `epochs` of this crate.
+/// nanoseconds of the reference machine, as for transactions; source: the epoch of a full subnet, with peer prediction and
+/// its state root, in `cargo bench -p nervure-store -- --full`.
 const NEURON_WEIGHT: u64 = 1_000;
 
 /// Weight of a cell, which is one weight or one bond: computed, encoded and hashed. In the same unit.

@@ -20,7 +20,7 @@ pub(super) const TRANSFER: u64 = 600;
 /// The consent's signature, and a new node.
 pub(super) const REGISTER_NODE: u64 = 2_000;
 /// The consent's signature, and the neurons of a node with a full row of weights in all of 128 subnets.
-pub(super) const SWAP_KEY: u64 = 60_000;
+pub(super) const SWAP_KEY: u64 = 90_000;
 /// All subnets are looked through for slots; a node, its vote and its anchor key leave the tree.
 pub(super) const DEREGISTER_NODE: u64 = 6_000;
 /// A node changes.
@@ -38,7 +38,7 @@ pub(super) const ROTATED_STAKE: u64 = 1_500;
 /// An unbonding amount is written under another key.
 pub(super) const ROTATED_UNBONDING: u64 = 1_000;
 /// A full subnet is dissolved: its neurons leave the tree, and their deposits are paid to as many accounts.
-pub(super) const REGISTER_SUBNET: u64 = 130_000;
+pub(super) const REGISTER_SUBNET: u64 = 190_000;
 /// A neuron is pruned in a full subnet: the weights and bonds of all validators are written again, and the weights of those
 /// that once were.
 pub(super) const REGISTER_NEURON: u64 = 60_000;

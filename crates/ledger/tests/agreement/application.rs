@@ -153,6 +153,9 @@ impl Application for Ledger {
     }
 
     fn silent(&self) -> BTreeSet<NodeId> {
+        if !self.defences().order {
+            return BTreeSet::new();
+        }
         self.chain.tip().state.silent_validators()
     }
 

@@ -36,10 +36,15 @@ pub(crate) struct Defences {
     pub(crate) reports: bool,
     /// Every node uses the validator set of its state.
     pub(crate) sets: bool,
+    /// An equivocation costs a part of the stake that is worth something.
+    pub(crate) slashing: bool,
+    /// Validators that were not heard lately propose last.
+    pub(crate) order: bool,
 }
 
 impl Defences {
-    pub(crate) const ALL: Self = Self { jailing: true, reports: true, sets: true };
+    pub(crate) const ALL: Self =
+        Self { jailing: true, reports: true, sets: true, slashing: true, order: true };
 }
 
 /// When a validator is not to make blocks, by the will of its owner.
@@ -113,14 +118,16 @@ impl Scenario {
 
     /// The mesh: a founder has joined, the others have stake and have not.
     pub(crate) fn spec(&self) -> MeshSpec {
-        let Defences { jailing, .. } = self.defences;
+        let Defences { jailing, slashing, .. } = self.defences;
+        let rules = Params::local();
         let economy = Params {
             election_interval: INTERVAL,
             liveness_window: if jailing { WINDOW } else { 10_000 },
             jail_time: JAIL_TIME,
             evidence_window: 12,
             min_self_stake: UNIT,
-            ..Params::local()
+            slash_permille: if slashing { rules.slash_permille } else { 1 },
+            ..rules
         };
         let mut spec = MeshSpec { economy, ..MeshSpec::test(&format!("agreement-{}", self.plan.seed)) };
         for member in &self.members {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use nervure_consensus::checkpoint::MAX_VALIDATORS;
 use nervure_ledger::{
     event::Event,
     params::Params,
     roster::{SILENT_HEIGHTS, Standing},
+    spec::MeshSpec,
+    state::LedgerState,
     transaction::{
         Call, JoinValidators, JoinValidatorsOutcome, LeaveValidators, LeaveValidatorsOutcome, NodeRejection,
         Outcome, Rejection, Stake, StakeOutcome, SwapKey, Transfer, Unstake, ValidatorRejection,
@@ -73,6 +76,24 @@ fn only_the_joined_are_elected_and_each_has_its_whole_stake_as_power() {
     assert_eq!(world.state.height(), election);
     assert_eq!(world.elected().len(), 2);
     assert_eq!(world.state.validators().unwrap().power_of(&id), Some(9_001_001));
+}
+
+/// More nodes with the same stake than there are places: a newcomer takes none, whatever its key. By their keys, which a
+/// newcomer can draw until one is before all others, another one would be left out.
+#[test]
+fn of_equal_stakes_the_earlier_nodes_are_elected() {
+    let mut spec = MeshSpec::test("equal");
+    let keys: Vec<NodeId> = (0..70).map(|seed| node(seed).node_id()).collect();
+    for key in &keys {
+        spec = spec.with_validator(*key, units(1_000));
+    }
+    let state = LedgerState::genesis(&spec).unwrap();
+    let elected: BTreeSet<NodeId> =
+        state.validators().unwrap().members().iter().map(|member| member.node).collect();
+    assert_eq!(elected, keys[..MAX_VALIDATORS].iter().copied().collect());
+    let by_key: BTreeSet<NodeId> =
+        keys.iter().copied().collect::<BTreeSet<_>>().into_iter().take(MAX_VALIDATORS).collect();
+    assert_ne!(elected, by_key);
 }
 
 #[test]

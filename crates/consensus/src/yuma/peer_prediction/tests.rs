@@ -141,10 +141,64 @@ proptest! {
 
     #[test]
     fn no_vectors_overflow(left in proptest::collection::vec(-(1i64 << 33)..=1 << 33, 300), right in proptest::collection::vec(0i64..=1 << 32, 300)) {
-        let public = vec![right.clone()];
+        let public = vec![Direction { values: right.clone(), square: dot(&right, &right) }];
         let rest = residual(left.clone(), &public);
         let squared = explained(&rest, &left);
         prop_assert!((I32F32::ZERO..=I32F32::ONE).contains(&squared));
         prop_assert!(explained(&right, &right) >= I32F32::from_bits(I32F32::ONE.to_bits() - 2) || dot(&right, &right) == 0);
+    }
+}
+
+/// What [`Peers`] finds by sums that it keeps, found by going through all cells of a column.
+fn consensus_without(said: &Statements<'_>, columns: &[usize], without: usize) -> Vec<i64> {
+    let rows = || (0..said.weights.rows()).filter(|row| said.votes(*row) && *row != without);
+    let stake =
+        |rows: &mut dyn Iterator<Item = usize>| -> I32F32 { rows.map(|row| said.active_stake[row]).sum() };
+    let total = stake(&mut rows());
+    let minority = total - total * said.kappa;
+    let column = |uid: &usize| {
+        let weight = |row: usize| said.weights.get(row, *uid).unwrap_or_default();
+        let mut order: Vec<usize> = rows().collect();
+        order.sort_by_key(|row| (weight(*row), *row));
+        let mut below = I32F32::ZERO;
+        let passes = |row: &usize| {
+            below += said.active_stake[*row];
+            below > minority
+        };
+        order.into_iter().find(passes).map_or(0, |row| weight(row).to_bits())
+    };
+    columns.iter().map(column).collect()
+}
+
+/// Some of 12 rows vote, with few different weights and stakes, so that many are equal.
+fn votes() -> impl Strategy<Value = (Vec<u32>, Vec<Vec<Option<u8>>>)> {
+    let stakes = proptest::collection::vec(prop_oneof![Just(0), Just(100), 0u32..1_000], 12);
+    let cell = prop_oneof![Just(None), (0u8..5).prop_map(Some)];
+    (stakes, proptest::collection::vec(proptest::collection::vec(cell, 12), 12))
+}
+
+proptest! {
+    #[test]
+    fn the_consensus_without_a_row_is_that_of_the_others((stakes, rows) in votes(), kappa: u16) {
+        let mut weights = Matrix::with_capacity(12, 12, 144);
+        for row in &rows {
+            for (uid, cell) in row.iter().enumerate() {
+                cell.iter().for_each(|cell| weights.push(uid as u16, I32F32::from_proportion((*cell).into())));
+            }
+            weights.end_row();
+        }
+        let all: u32 = stakes.iter().sum();
+        let share = |stake: &u32| I32F32::from_int(*stake as i32) / I32F32::from_int(all.max(1) as i32);
+        let stakes: Vec<I32F32> = stakes.iter().map(share).collect();
+        let (consensus, priors) = ([I32F32::ONE; 12], [[Prior::default(); 2]; 12]);
+        let kappa = I32F32::from_proportion(kappa);
+        let said = Statements { active_stake: &stakes, weights: &weights, consensus: &consensus, priors: &priors, kappa };
+        let columns: Vec<usize> = (0..12).filter(|uid| uid % 5 != 3).collect();
+        let peers = Peers::new(&said, &columns);
+        for row in (0..12).filter(|row| said.votes(*row)) {
+            prop_assert_eq!(peers.without(row), consensus_without(&said, &columns, row), "without {}", row);
+            let own: Vec<i64> = columns.iter().map(|uid| weights.get(row, *uid).unwrap_or_default().to_bits()).collect();
+            prop_assert_eq!(said.own(row, &columns), own);
+        }
     }
 }
