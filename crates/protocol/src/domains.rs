@@ -18,7 +18,7 @@ pub const RECEIPT: Domain = Domain::new("nervure/receipt/2");
 pub const LIVE_SCORES: Domain = Domain::new("nervure/expert-scores/1");
 
 /// Hash that identifies an expert, to which scores are bound.
-pub const SCORED_EXPERT: &str = "nervure/scored-expert";
+pub const SCORED_EXPERT: &str = "nervure/scored-expert/2";
 /// Signature of an invite.
 pub const INVITE: Domain = Domain::new("nervure/invite/1");
 

@@ -54,7 +54,7 @@ pub use environment::{
 };
 pub use metrics::RouterMetrics;
 pub use mixture::{WINDOW_BYTES, WINDOW_KEPT_BYTES};
-pub use receipt::{AnswerReceipt, ReceiptFault};
+pub use receipt::{AnswerReceipt, ReceiptFault, check_expert};
 pub use resumable::with_prefix;
 pub use router::Router;
 pub use select::parse_filter;

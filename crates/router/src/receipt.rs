@@ -86,22 +86,25 @@ impl AnswerReceipt {
         let mut outstanding = PendingQueries::new(asker, mesh);
         outstanding.ask(self.asked)?;
         let signed = outstanding.settle(&bytes, &answer, now)?;
-        match differs(&self.record, signed.receipt()) {
-            Some(what) => Err(SettleError::Differs(what).into()),
-            None => Ok(signed),
-        }
+        check_expert(&self.record, signed.receipt())?;
+        Ok(signed)
     }
 }
 
-/// What a receipt says of its expert that is not what the expert's record says. A miner must not advertise one model and
-/// sign for another.
-fn differs(record: &ExpertRecord, receipt: &Receipt) -> Option<&'static str> {
+/// Checks that a receipt is of the expert of `record`. A miner must not advertise one model and sign for another.
+///
+/// # Errors
+/// What the receipt says of its expert that is not what the record says.
+pub fn check_expert(record: &ExpertRecord, receipt: &Receipt) -> Result<(), SettleError> {
     let same = [
         ("expert", receipt.expert == record.expert),
         ("model", receipt.model == record.model),
         ("model identity", receipt.identity == record.identity),
     ];
-    same.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    match same.into_iter().find(|(_, same)| !same) {
+        Some((what, _)) => Err(SettleError::Differs(what)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

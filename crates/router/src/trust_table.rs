@@ -101,6 +101,30 @@ mod tests {
         );
     }
 
+    /// A miner is tested with good weights, and serves worse ones under the same name and model afterwards.
+    #[test]
+    fn other_weights_behind_a_tested_name_are_an_untested_expert() {
+        let stated = |digest: &str| {
+            let mut record = record(1, "a", "text.generate");
+            record.identity.digest = Some(digest.into());
+            record
+        };
+        let trust_in = |record: &ExpertRecord, tested: &ExpertRecord| {
+            let mut table = table(true);
+            let score = MedianScore { score: Score::ONE, tasks: 99 };
+            let experts = &mut table.subnets.get_mut(&tested.netuid).unwrap().experts;
+            experts.insert(ExpertId::of(tested, REGISTERED), score);
+            table.of(record, || 1)
+        };
+        let (before, after) = (stated("sha256:00"), stated("sha256:01"));
+        assert_eq!(trust_in(&before, &before).quality(), Score::ONE);
+        let swapped = trust_in(&after, &before);
+        assert!(swapped.quality() == Score::ZERO && swapped.is_newcomer(), "{swapped:?}");
+        // The variant in which an expert is its name and its model, whatever is stated: the swapped weights are trusted.
+        let by_name = |record: &ExpertRecord| ExpertRecord { identity: Default::default(), ..record.clone() };
+        assert_eq!(trust_in(&by_name(&after), &by_name(&before)).quality(), Score::ONE);
+    }
+
     #[test]
     fn before_live_scores_are_known_a_neurons_experts_share_its_incentive() {
         let (a, b) = (record(1, "a", "text.generate"), record(1, "b", "text.generate"));

@@ -16,7 +16,8 @@
 //! *Tasks.* Validators have the other half of the files. `before` is how tasks were set until assignments were hidden:
 //! asked by the validator itself, with the exact budget and a deadline of ten seconds, one after another, distributions
 //! only, one query for all texts of `embedding`, and a marker in the prompt of `exact-answer`. `now` is what this version
-//! does. `users' words` is a validator that has collected questions and instructions of users.
+//! does. `users' words` is a validator that has collected questions and instructions of users; for `preference` these are
+//! its prompts, where it has otherwise written them itself.
 //!
 //! *The miner* knows which of its queries were tasks in the first two thirds of the time (it has a friend among the
 //! validators), and trains a logistic regression on hashed features: every field and size, the asker alone and with the

@@ -55,7 +55,7 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
     });
 
     mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
-    // After twenty missed tasks of each validator in a row.
+    // After three tasks of each validator in a row without an answer.
     eventually("a silent miner earns less and less", || {
         (incentive(&mesh, &good) * 5 < incentive(&mesh, &worse)).then_some(())
     });

@@ -9,6 +9,10 @@ use crate::{
     validators::{Role, Validator},
 };
 
+/// Epochs after which the averages and the weights of all validators know a copy: some four for twenty tasks, two until
+/// weights count, and a few for bonds.
+const SETTLED: u64 = 12;
+
 /// Base units for epochs of one kind of miner.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Earned {
@@ -34,17 +38,23 @@ pub(crate) struct Pay {
     pub(crate) kinds: BTreeMap<&'static str, Earned>,
     /// Of miners that another one copies.
     copied: Earned,
+    /// Of miners that another one has copied for [`SETTLED`] epochs.
+    long_copied: Earned,
     honest_validators: Earned,
     weight_copiers: Earned,
     score_readers: Earned,
 }
 
 impl Pay {
-    pub(crate) fn miners(&mut self, miners: &[Miner], paid: &[u64]) {
+    pub(crate) fn miners(&mut self, miners: &[Miner], paid: &[u64], epoch: u64) {
         for (slot, (miner, paid)) in miners.iter().zip(paid).enumerate() {
             self.kinds.entry(name(miner.kind)).or_default().add(*paid);
-            if miners.iter().any(|other| other.kind.victim() == Some(slot)) {
+            let mut copies = miners.iter().filter(|other| other.kind.victim() == Some(slot)).peekable();
+            if copies.peek().is_some() {
                 self.copied.add(*paid);
+            }
+            if copies.any(|copy| epoch.saturating_sub(copy.since) >= SETTLED) {
+                self.long_copied.add(*paid);
             }
         }
     }
@@ -87,6 +97,12 @@ impl Pay {
     /// The mean pay of a slot that another one copies, as a part of an honest one's.
     pub(crate) fn of_copied(&self) -> f64 {
         self.copied.mean() / self.kinds.get(name(Kind::Honest)).copied().unwrap_or_default().mean().max(1.0)
+    }
+
+    /// The same, of slots that another one has copied for long.
+    pub(crate) fn of_long_copied(&self) -> f64 {
+        let honest = self.kinds.get(name(Kind::Honest)).copied().unwrap_or_default();
+        self.long_copied.mean() / honest.mean().max(1.0)
     }
 
     /// What a validator that copies weights earns, of an honest one; 0 without one.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    detection::Times,
+    detection::{PATIENCE, Times},
     pay::Pay,
     questions::{Tallies, Tally},
     simulation::Plan,
@@ -24,6 +24,8 @@ pub(crate) struct Report {
     /// Epochs until a newcomer of the best tenth was taken for one, three times in a row: how many were, median, 95th
     /// percentile.
     pub(crate) newcomers: Times,
+    /// The same of newcomers of the best twentieth, which no noise takes out of the best tenth.
+    pub(crate) excellent: Times,
     /// Epochs until a miner of the best tenth that broke was not taken for one any more.
     pub(crate) broken: Times,
 }
@@ -82,10 +84,14 @@ impl fmt::Display for Report {
         writeln!(f, "hostile among the miners        {:.1} %", 100.0 * self.hostile)?;
         writeln!(f, "of miners' pay to liars         {:.3} %", 100.0 * self.pay.to_liars())?;
         writeln!(f, "incentive and users' quality    {:.3} (rank correlation)", self.agreement)?;
-        let times =
-            [("a good newcomer is known", self.newcomers), ("a good one that broke is left", self.broken)];
-        for (what, Times { noticed, waiting, p50, p95 }) in times {
-            writeln!(f, "{what:<31} after {p50} epochs, p95 {p95} ({noticed} of them, {waiting} not yet)")?;
+        let times = [
+            ("a good newcomer is known", self.newcomers),
+            ("an excellent one is known", self.excellent),
+            ("a good one that broke is left", self.broken),
+        ];
+        for (what, Times { noticed, waiting, overdue, p50, p95 }) in times {
+            write!(f, "{what:<31} after {p50} epochs, p95 {p95} ({noticed} of them, {waiting} not yet, ")?;
+            writeln!(f, "{overdue} of these after more than {PATIENCE})")?;
         }
         if self.plan.attackers {
             writeln!(f, "a slot's mean pay, of an honest miner's:")?;
@@ -93,6 +99,7 @@ impl fmt::Display for Report {
                 writeln!(f, "  {kind:<29} {:.3}", self.pay.of(kind))?;
             }
             writeln!(f, "  {:<29} {:.3}", "miners that are copied", self.pay.of_copied())?;
+            writeln!(f, "  {:<29} {:.3}", "those that long are", self.pay.of_long_copied())?;
             writeln!(
                 f,
                 "a validator that copies weights {:.3} of an honest one",

@@ -88,6 +88,7 @@ pub(crate) struct Simulation {
     pay: Pay,
     agreement: Agreement,
     newcomers: DetectionTimes,
+    excellent: DetectionTimes,
     broken: DetectionTimes,
 }
 
@@ -106,6 +107,7 @@ impl Simulation {
             pay: Pay::default(),
             agreement: Agreement::default(),
             newcomers: DetectionTimes::new(STEADY),
+            excellent: DetectionTimes::new(STEADY),
             broken: DetectionTimes::new(1),
             plan,
         }
@@ -158,7 +160,7 @@ impl Simulation {
     /// Notes what miners and validators earned, and what users got from each miner.
     fn count(&mut self, output: &EpochOutput, locked: &[usize]) {
         let validators = self.plan.validators;
-        self.pay.miners(&self.miners.all, &output.server_emission[validators..]);
+        self.pay.miners(&self.miners.all, &output.server_emission[validators..], self.epoch);
         self.pay.validators(&self.validators, &output.validator_emission[..validators]);
         let (defences, epoch) = (self.plan.defences, self.epoch);
         let moment = Moment { miners: &self.miners.all, locked, defences, epoch };
@@ -218,19 +220,22 @@ impl Simulation {
     }
 
     fn watch(&mut self, Changes { came, broke, .. }: &Changes, trusts: &[Trust]) {
-        let believed = best(trusts.len(), |slot| f64::from(trusts[slot].quality().parts()));
-        let truly = best(trusts.len(), |slot| {
+        let believed = best(PARTS, trusts.len(), |slot| f64::from(trusts[slot].quality().parts()));
+        let honest = |slot: usize| {
             let miner = &self.miners.all[slot];
             if miner.kind.is_hostile() { 0.0 } else { miner.quality }
-        });
+        };
+        let [good, excellent] = [PARTS, 2 * PARTS].map(|parts| best(parts, trusts.len(), honest));
         let known = |slot: &usize| believed[*slot] && !trusts[*slot].is_newcomer();
         let epoch = self.epoch;
         for slot in came {
             self.broken.retain(|waiting| waiting != slot);
-            self.newcomers.wait_for(*slot, epoch);
         }
-        self.newcomers.retain(|slot| truly[*slot]);
-        self.newcomers.notice(epoch, known);
+        for (waiting, truly) in [(&mut self.newcomers, good), (&mut self.excellent, excellent)] {
+            came.iter().for_each(|slot| waiting.wait_for(*slot, epoch));
+            waiting.retain(|slot| truly[*slot]);
+            waiting.notice(epoch, known);
+        }
         for slot in broke.iter().filter(|slot| known(slot)) {
             self.broken.wait_for(*slot, epoch);
         }
@@ -245,8 +250,9 @@ impl Simulation {
             hostile: hostile as f64 / self.miners.all.len().max(1) as f64,
             pay: self.pay.clone(),
             agreement: self.agreement.correlation(),
-            newcomers: self.newcomers.times(),
-            broken: self.broken.times(),
+            newcomers: self.newcomers.times(self.epoch),
+            excellent: self.excellent.times(self.epoch),
+            broken: self.broken.times(self.epoch),
         }
     }
 }
@@ -264,11 +270,13 @@ fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Exper
     books.iter().flat_map(|book| book.medians(|_| 1, now)).collect()
 }
 
-/// Which of `count` slots are among the best tenth.
-fn best(count: usize, worth: impl Fn(usize) -> f64) -> Vec<bool> {
-    let mut slots: Vec<usize> = (0..count).collect();
-    slots.sort_by(|a, b| worth(*b).total_cmp(&worth(*a)));
-    let mut best = vec![false; count];
-    slots.into_iter().take(count / PARTS).for_each(|slot| best[slot] = true);
-    best
+/// Which of `count` slots are among the best of so many equal parts. Equals of the last one are, too: their order says
+/// nothing.
+fn best(parts: usize, count: usize, worth: impl Fn(usize) -> f64) -> Vec<bool> {
+    let mut worths: Vec<f64> = (0..count).map(&worth).collect();
+    worths.sort_by(|a, b| b.total_cmp(a));
+    let Some(last) = (count / parts).checked_sub(1).and_then(|at| worths.get(at)) else {
+        return vec![false; count];
+    };
+    (0..count).map(|slot| worth(slot) >= *last && worth(slot) > 0.0).collect()
 }

@@ -154,7 +154,8 @@ impl Validator {
         let sharers = if shares { group().count() } else { 1 };
         let expert = now.miners[slot].expert();
         let first = group().map(|slot| now.miners[*slot].expert()).min();
-        MinerResult { expert, group: first.unwrap_or(expert), result: TaskResult { quality, sharers } }
+        let result = TaskResult { sharers, ..TaskResult::from(quality) };
+        MinerResult { expert, group: first.unwrap_or(expert), result }
     }
 
     /// The weights that it commits.

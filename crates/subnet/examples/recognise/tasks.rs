@@ -35,6 +35,10 @@ pub(crate) enum Kind {
     Reference,
     /// With questions and instructions that the validator has from users.
     ReferenceUsersWords,
+    /// With prompts that the validator wrote.
+    Preference,
+    /// With prompts that users asked.
+    PreferenceUsersWords,
 }
 
 /// How tasks are set.
@@ -45,7 +49,7 @@ pub(crate) enum Manner {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::NextByte,
         Self::NextByteSteady,
         Self::ExactAnswer,
@@ -53,6 +57,8 @@ impl Kind {
         Self::EmbeddingPassages,
         Self::Reference,
         Self::ReferenceUsersWords,
+        Self::Preference,
+        Self::PreferenceUsersWords,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -64,6 +70,8 @@ impl Kind {
             Self::EmbeddingPassages => "embedding passages=16",
             Self::Reference => "reference",
             Self::ReferenceUsersWords => "reference, users' words",
+            Self::Preference => "preference",
+            Self::PreferenceUsersWords => "preference, users' words",
         }
     }
 
@@ -80,6 +88,7 @@ impl Kind {
             Self::Embedding => MechanismSpec::named("embedding"),
             Self::EmbeddingPassages => MechanismSpec::named("embedding").with("passages", 16),
             Self::Reference | Self::ReferenceUsersWords => MechanismSpec::named("reference"),
+            Self::Preference | Self::PreferenceUsersWords => MechanismSpec::named("preference"),
         };
         build(&spec).expect("it is built in")
     }
@@ -160,6 +169,11 @@ fn drawn(plan: Plan, (kind, manner): (Kind, Manner), known: &[Known], dice: &mut
     let mechanism = kind.mechanism();
     let corpus = match kind {
         Kind::ReferenceUsersWords => texts::with_users_words(&texts::corpus(1), dice),
+        Kind::Preference => texts::with_prompts(&texts::corpus(1), texts::prompt, dice),
+        Kind::PreferenceUsersWords => {
+            let corpus = texts::with_users_words(&texts::corpus(1), dice);
+            texts::with_prompts(&corpus, texts::question, dice)
+        }
         _ => texts::corpus(1),
     };
     let mut material = Material::from(corpus);

@@ -19,6 +19,9 @@ const MIN_FILE_BYTES: usize = 1_500;
 /// The questions that a validator has collected from users, where it has.
 const COLLECTED_QUESTIONS: usize = 400;
 
+/// A validator's prompts with answers.
+const PROMPTS: usize = 2_000;
+
 /// What users instruct a model with.
 pub(crate) const INSTRUCTIONS: [&str; 3] =
     ["You are a helpful assistant.", "Be brief.", "You answer customers of a bank."];
@@ -68,6 +71,21 @@ pub(crate) fn with_users_words(corpus: &Corpus, dice: &mut Dice) -> Corpus {
         text: text.into_bytes().into(),
     });
     Corpus::new(corpus.documents().iter().cloned().chain(own))
+}
+
+/// A validator's documents with prompts of this kind and an answer to each, for `preference`. A miner never sees the
+/// answers: what is in them decides nothing here but how many tokens a question asks for.
+pub(crate) fn with_prompts(corpus: &Corpus, prompt: fn(&mut Dice) -> String, dice: &mut Dice) -> Corpus {
+    let mut item = |_| {
+        let (prompt, bytes) = (prompt(dice), dice.within(80, 600) as usize);
+        format!("{prompt}\n--\n{}", piece(corpus, bytes, dice).replace("\n--", "\n"))
+    };
+    let items: Vec<String> = (0..PROMPTS).map(&mut item).collect();
+    let answered = Document {
+        capability: "answered".parse().expect("a capability"),
+        text: items.join("\n---\n").into_bytes().into(),
+    };
+    Corpus::new(corpus.documents().iter().cloned().chain([answered]))
 }
 
 /// A piece of `corpus` of that many bytes, whole characters, as people paste it.
@@ -146,10 +164,36 @@ const TOPICS: [&str; 12] = [
     "photosynthesis",
 ];
 
+/// What a validator writes when it has to think of prompts.
+const WRITTEN: [&str; 12] = [
+    "Describe a {n} to somebody who has never seen one.",
+    "A friend wants to {v} a {n} this evening. Advise them.",
+    "Write two lines about a {n} and {t}.",
+    "What could go wrong when people {v} a {n}?",
+    "Name three things that a {n} and a {m} have in common.",
+    "Invent a proverb about {t}.",
+    "How would you explain {t} with the help of a {n}?",
+    "Argue for and against {k} {n}s in one {m}.",
+    "Tell a story in which a {n} changes somebody's view of {t}.",
+    "What should a beginner who wants to {v} a {m} buy first?",
+    "Which questions would you ask before you {v} a {n}?",
+    "Compose a polite refusal to {v} {k} {n}s.",
+];
+
 /// A question as a user asks it.
 pub(crate) fn question(dice: &mut Dice) -> String {
+    filled(&ASKED, dice)
+}
+
+/// A prompt as a validator writes it.
+pub(crate) fn prompt(dice: &mut Dice) -> String {
+    filled(&WRITTEN, dice)
+}
+
+/// One of `forms`, with words in the gaps.
+fn filled(forms: &[&'static str], dice: &mut Dice) -> String {
     let pick = |dice: &mut Dice, words: &[&'static str]| dice.pick(words).copied().expect("not empty");
-    let asked = pick(dice, &ASKED);
+    let asked = pick(dice, forms);
     let (noun, other, verb, topic) =
         (pick(dice, &NOUNS), pick(dice, &NOUNS), pick(dice, &VERBS), pick(dice, &TOPICS));
     let (few, many) = (dice.within(2, 90).to_string(), dice.within(100, 9_000).to_string());

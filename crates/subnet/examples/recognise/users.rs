@@ -53,7 +53,7 @@ impl Client {
             Kind::NextByte | Kind::NextByteSteady => {
                 &[Asked::Complete, Asked::Complete, Asked::Complete, Asked::Distribution]
             }
-            Kind::ExactAnswer => &[Asked::Chat],
+            Kind::ExactAnswer | Kind::Preference | Kind::PreferenceUsersWords => &[Asked::Chat],
             Kind::Reference | Kind::ReferenceUsersWords => &[Asked::Chat, Asked::Chat, Asked::Complete],
             Kind::Embedding | Kind::EmbeddingPassages => &[Asked::Embed],
         };

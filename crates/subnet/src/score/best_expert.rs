@@ -38,6 +38,7 @@ fn best_of(experts: &[MovingAverages]) -> MovingAverages {
         unshared_halves,
         tasks: odd.tasks.min(even.tasks),
         zeros: odd.zeros.min(even.zeros),
+        silences: odd.silences.min(even.silences),
     }
 }
 

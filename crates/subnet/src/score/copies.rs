@@ -133,7 +133,7 @@ mod tests {
             .map(|(number, group)| MinerResult {
                 expert: expert(*number),
                 group: expert(*group),
-                result: TaskResult { quality: Score::ONE, sharers: sharers(*group) },
+                result: TaskResult { sharers: sharers(*group), ..TaskResult::from(Score::ONE) },
             })
             .collect();
         table.settle(&mut results);

@@ -3,7 +3,8 @@
 //! Of each expert a mean over its first tasks, then an exponential moving average: of its reward over about
 //! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
 //! [`ScoringRules::attention`], because questions should leave a bad expert soon. A missing answer scores 0, as a wrong one
-//! does; after `memory` zeros in a row the average is exactly 0. An expert that was not asked keeps what it has. The
+//! does; after `memory` zeros in a row the average is exactly 0, and after `silence` tasks without any answer an expert
+//! weighs nothing until it answers ([`MovingAverageTable::weights`]). An expert that was not asked keeps what it has. The
 //! table holds experts of registered neurons only, and a bounded number of each: a neuron that renames its experts takes
 //! no other neuron's place.
 //!
@@ -49,11 +50,14 @@ pub struct ScoringRules {
     /// The power of a miner's unshared reward that a weight is proportional to, 1 to 8; 2 by default. More pays the
     /// best more. Sharing with copies divides the weight in any case, see [`weights`](MovingAverageTable::weights).
     pub power: u8,
+    /// Tasks in a row without any answer after which an expert weighs nothing until it answers again, 1 to 1,000; 3 by
+    /// default. Fewer, and one that restarts loses its pay; more, and one that is gone earns for longer.
+    pub silence: u16,
 }
 
 impl Default for ScoringRules {
     fn default() -> Self {
-        Self { memory: 20, attention: 5, ramp: 8, power: 2 }
+        Self { memory: 20, attention: 5, ramp: 8, power: 2, silence: 3 }
     }
 }
 
@@ -80,6 +84,9 @@ pub struct MovingAverages {
     pub tasks: u32,
     /// The number of last tasks in a row that scored 0.
     pub zeros: u32,
+    /// The number of last tasks in a row of which it answered no question. Absent in states of earlier versions.
+    #[serde(default)]
+    pub silences: u32,
 }
 
 /// The experts of a neuron that were set a task.
@@ -115,6 +122,7 @@ impl MovingAverageTable {
             ("attention", (1..=1000).contains(&rules.attention)),
             ("ramp", (1..=1000).contains(&rules.ramp)),
             ("power", (1..=8).contains(&rules.power)),
+            ("silence", (1..=1000).contains(&rules.silence)),
         ];
         match good.into_iter().find(|(_, good)| !good) {
             Some((rule, _)) => Err(RuleError(rule)),
@@ -159,8 +167,17 @@ impl MovingAverageTable {
 
     /// What a neuron is worth by its experts; none when it is not registered.
     pub fn averages_of(&self, neuron: &Registration) -> Option<MovingAverages> {
-        let experts = self.neurons.get(neuron)?;
-        Some(best_expert::of_neuron(experts.values().copied(), self.rules.ramp.into()))
+        self.averages_by(neuron, |_| true)
+    }
+
+    /// What a neuron is worth by those of its experts that `counts` keeps.
+    pub(super) fn averages_by(
+        &self,
+        neuron: &Registration,
+        counts: impl Fn(&MovingAverages) -> bool,
+    ) -> Option<MovingAverages> {
+        let experts = self.neurons.get(neuron)?.values().copied().filter(counts);
+        Some(best_expert::of_neuron(experts, self.rules.ramp.into()))
     }
 
     /// The averages of an expert; none when it was set no task.
@@ -220,9 +237,11 @@ impl MovingAverages {
         let (memory, attention) = (u32::from(rules.memory), u32::from(rules.attention));
         self.tasks = self.tasks.saturating_add(1);
         self.zeros = if result.quality == Score::ZERO { self.zeros.saturating_add(1) } else { 0 };
+        self.silences = if result.is_silent { self.silences.saturating_add(1) } else { 0 };
         if self.zeros >= memory {
             // The integer average would approach zero slowly; after `memory` zeros it is zero.
-            *self = Self { tasks: self.tasks, zeros: self.zeros, ..Self::default() };
+            let Self { tasks, zeros, silences, .. } = *self;
+            *self = Self { tasks, zeros, silences, ..Self::default() };
             return;
         }
         // Up to `attention` tasks this is the plain mean, but for rounding: the divisor grows with the
@@ -358,6 +377,7 @@ pub(super) mod tests {
             unshared_halves: [Score::ONE; 2],
             tasks: u32::MAX,
             zeros: u32::MAX,
+            silences: u32::MAX,
         };
         let experts = |count: usize| -> Experts {
             (0..count).map(|number| (ExpertId::from_bytes([number as u8; 32]), most)).collect()

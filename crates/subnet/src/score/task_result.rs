@@ -19,7 +19,7 @@ use nervure_protocol::{Score, bounds::MAX_MINERS};
 use super::groups::{Answered, groups};
 use crate::{
     ScoredExpert,
-    mechanism::{Fingerprint, Reply, Task},
+    mechanism::{Answer, Fingerprint, Reply, Task},
 };
 
 /// The score of a miner's answers to one task.
@@ -29,6 +29,8 @@ pub struct TaskResult {
     pub quality: Score,
     /// The number of miners that share the reward; 1 when no other miner's answers are alike.
     pub sharers: usize,
+    /// Whether it answered none of the task's questions. A wrong answer is not silence.
+    pub is_silent: bool,
 }
 
 impl TaskResult {
@@ -41,7 +43,7 @@ impl TaskResult {
 impl From<Score> for TaskResult {
     /// The result of answers that are not shared.
     fn from(quality: Score) -> Self {
-        Self { quality, sharers: 1 }
+        Self { quality, sharers: 1, is_silent: false }
     }
 }
 
@@ -84,10 +86,16 @@ pub fn evaluate(task: &dyn Task, answers: &[(ScoredExpert, Vec<Reply>)]) -> Vec<
             result: TaskResult {
                 quality: settled.get(at).copied().unwrap_or_default(),
                 sharers: nodes.len(),
+                is_silent: replies.get(at).is_none_or(|replies| is_silent(replies)),
             },
         }
     };
     answered.iter().zip(&groups).enumerate().map(result).collect()
+}
+
+/// Whether none of a miner's replies is an answer.
+fn is_silent(replies: &[Reply]) -> bool {
+    replies.iter().all(|reply| *reply.answer() == Answer::Missing)
 }
 
 #[cfg(test)]
@@ -98,7 +106,7 @@ mod tests {
     use nervure_protocol::{ExpertId, ExpertRequest, testing::key};
 
     use super::*;
-    use crate::{Registration, mechanism::Answer};
+    use crate::Registration;
 
     /// Scores the first byte of a text in thousandths; texts with the same second byte are alike.
     struct Letters;
@@ -161,6 +169,14 @@ mod tests {
         assert!(result.iter().all(|result| result.result.sharers == 1));
         let copied = results([(1, "da"), (1, "da"), (2, "da")]);
         assert!(copied.iter().all(|result| result.result.sharers == 2), "two nodes, not three experts");
+    }
+
+    #[test]
+    fn only_a_miner_without_any_answer_is_silent() {
+        let wrong = Reply::new(Answer::Text("\0a".into()), Duration::ZERO);
+        assert!(is_silent(&[]) && is_silent(&[Reply::missing(), Reply::missing()]));
+        assert!(!is_silent(&[Reply::missing(), wrong]));
+        assert!(result(&["\0a"]).iter().all(|result| !result.result.is_silent), "a wrong answer");
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! what one would: a power of the shared reward would leave them half of that, and who copies a miner could take three
 //! quarters of its pay. A neuron with few tasks weighs less; the largest weight is 65,535, and weights that round to 0
 //! are left out.
+//!
+//! An expert that answered nothing of its last [`silence`](super::ScoringRules::silence) tasks counts for nothing: an
+//! average over twenty tasks would pay a miner that is gone for several epochs. It has its average back with the first
+//! task of which it answers a question. What it costs to use this against a miner: to keep it from answering any question
+//! of three tasks in a row, of half the validators by stake.
 
 use nervure_primitives::Uid;
 
@@ -18,7 +23,11 @@ const MAX_WEIGHT: u64 = u16::MAX as u64;
 impl MovingAverageTable {
     /// The weights of the neurons in `slots`; empty when no neuron has an average above 0. In the order of `slots`.
     pub fn weights(&self, slots: impl IntoIterator<Item = (Uid, Registration)>) -> Vec<(Uid, u16)> {
-        let worth = |(uid, neuron)| Some((uid, self.worth(self.averages_of(&neuron)?)));
+        let is_silent = |one: &MovingAverages| one.silences >= u32::from(self.rules.silence);
+        // When no expert answers, it is this validator that is cut off: its averages are the best that it knows.
+        let is_cut_off = self.iter().all(|(_, averages)| is_silent(&averages));
+        let counts = |one: &MovingAverages| is_cut_off || !is_silent(one);
+        let worth = |(uid, neuron)| Some((uid, self.worth(self.averages_by(&neuron, counts)?)));
         let worths: Vec<(Uid, u64)> = slots.into_iter().filter_map(worth).collect();
         let most = worths.iter().map(|(_, worth)| *worth).max().unwrap_or(0);
         let weight = |(uid, worth): (Uid, u64)| {
@@ -93,7 +102,7 @@ mod tests {
     /// The weights of a miner alone, with a copy, and with a worse copy, beside another miner; one task after the other.
     #[test]
     fn a_copy_takes_half_and_both_together_weigh_what_one_did() {
-        let whole = TaskResult { quality: Score::ratio(8, 10), sharers: 1 };
+        let whole = TaskResult::from(Score::ratio(8, 10));
         let half = TaskResult { sharers: 2, ..whole };
         let weights = |results: &[TaskResult], power| {
             let rules = ScoringRules { power, ..ScoringRules::default() };
@@ -114,6 +123,63 @@ mod tests {
             // The square of the shared reward left them a quarter each.
             assert!((shared[1] + shared[2]) / shared[0] > 0.999);
         }
+    }
+
+    /// The weights of three miners with equal records, of which the first answers nothing of its last tasks and the second
+    /// one answers them wrongly.
+    fn with_a_silent_one(rules: ScoringRules, last: u32) -> [u16; 3] {
+        let mut board = board(rules, &[(Score::ONE, 30); 3]);
+        for _ in 0..last {
+            let silent = TaskResult { is_silent: true, ..TaskResult::from(Score::ZERO) };
+            assert!(board.record(&expert(0), silent) && board.record(&expert(1), Score::ZERO));
+            assert!(board.record(&expert(2), Score::ONE));
+        }
+        let weights = board.weights(slots(3));
+        [100, 101, 102].map(|uid| weights.iter().find(|(at, _)| at.0 == uid).map_or(0, |(_, weight)| *weight))
+    }
+
+    #[test]
+    fn three_tasks_without_an_answer_are_no_weight_and_one_answer_is_enough_to_return() {
+        let rules = ScoringRules::default();
+        let two = with_a_silent_one(rules, 2);
+        assert!(two[0] == two[1] && two[0] > 50_000, "{two:?}");
+        let three = with_a_silent_one(rules, 3);
+        assert!(three[0] == 0 && three[1] > 45_000, "wrong answers are not silence: {three:?}");
+        // The variant without the rule: after three more epochs of five tasks it still earns.
+        let without = with_a_silent_one(ScoringRules { silence: 1_000, ..rules }, 15);
+        assert!(without[0] > 10_000, "{without:?}");
+
+        let mut board = board(rules, &[(Score::ONE, 30); 2]);
+        let silent = TaskResult { is_silent: true, ..TaskResult::from(Score::ZERO) };
+        (0..5).for_each(|_| assert!(board.record(&expert(0), silent)));
+        assert_eq!(board.weights(slots(2)).len(), 1);
+        assert!(board.record(&expert(0), Score::ONE));
+        let back = board.weights(slots(2));
+        assert!(back.len() == 2 && back[0].1 > 35_000, "{back:?}");
+    }
+
+    #[test]
+    fn a_silent_expert_does_not_silence_its_neighbour() {
+        let mut board = board(ScoringRules::default(), &[(Score::ONE, 30); 2]);
+        let second = ScoredExpert { expert: ExpertId::from_bytes([9; 32]), ..expert(0) };
+        let silent = TaskResult { is_silent: true, ..TaskResult::from(Score::ZERO) };
+        for _ in 0..10 {
+            assert!(board.record(&expert(0), silent) && board.record(&second, Score::ratio(1, 2)));
+        }
+        assert_eq!(board.weights(slots(2)), [(Uid(100), 16_384), (Uid(101), 65_535)]);
+    }
+
+    #[test]
+    fn a_validator_that_hears_no_one_keeps_its_weights() {
+        let mut board = board(ScoringRules::default(), &[(Score::ONE, 30), (Score::ratio(1, 2), 30)]);
+        let before = board.weights(slots(2));
+        let silent = TaskResult { is_silent: true, ..TaskResult::from(Score::ZERO) };
+        for _ in 0..4 {
+            assert!(board.record(&expert(0), silent) && board.record(&expert(1), silent));
+        }
+        let after = board.weights(slots(2));
+        assert_eq!((after.len(), before[0]), (2, after[0]));
+        assert!(after[1].1.abs_diff(before[1].1) < 10, "{before:?} {after:?}");
     }
 
     #[test]

@@ -40,10 +40,23 @@ fn outcome<'a>(outcomes: &'a [Outcome], name: &str) -> &'a Outcome {
 /// The outcomes, printed as the table of `docs/mechanisms.md`.
 fn besieged(title: &str, siege: &Siege<'_>) -> Vec<Outcome> {
     let outcomes = kit::run(siege, strategies::all());
-    for Outcome { name, share, left, users } in &outcomes {
+    for Outcome { name, share, left, users, .. } in &outcomes {
         println!("| {title} | {name} | {share:.3} | {left:.3} | {users:.3} |");
     }
     outcomes
+}
+
+/// A copy has half of its victim's weight, and the victim the other half, so that a second slot for one model brings
+/// nothing. Where no one shares (`alone`), a copy has a weight of its own.
+///
+/// With `s` the victim's share without a copy, these are `s / 2` and `s / (1 + s)`. The quotient of the two is `(1 + s) / 2`:
+/// it says more about how much better the victim is than others than about the rule.
+fn copies_get_half_of_what_there_was(outcomes: &[Outcome], alone: &[Outcome]) {
+    for name in COPIES {
+        let (shared, alone) = (outcome(outcomes, name), outcome(alone, name));
+        assert!(shared.share <= 0.51 * shared.best && shared.left >= 0.49, "{shared:?}, alone {alone:?}");
+        assert!(alone.share > 0.51 * alone.best, "where no one shares: {alone:?}");
+    }
 }
 
 fn two_faced_ones_show(outcomes: &[Outcome]) {
@@ -67,11 +80,7 @@ fn next_byte() {
         assert!(outcome(&outcomes, name).share <= 0.05, "{:?}", outcome(&outcomes, name));
     }
     let alone = kit::run(&Siege { sharing: Sharing::Alone, ..siege }, strategies::all());
-    for name in COPIES {
-        let (shared, alone) = (outcome(&outcomes, name), outcome(&alone, name));
-        assert!(shared.share <= 0.7 * alone.share, "{shared:?}, where no one shares {alone:?}");
-        assert!(shared.left >= 0.49, "half is left: {shared:?}");
-    }
+    copies_get_half_of_what_there_was(&outcomes, &alone);
     let chains = kit::run(&Siege { sharing: Sharing::Chains, ..siege }, strategies::all());
     let (merger, chained) = (outcome(&outcomes, "midpoint merger"), outcome(&chains, "midpoint merger"));
     assert!(merger.left >= 0.49 && chained.left < 0.4, "{merger:?}, by chains {chained:?}");
@@ -214,9 +223,6 @@ fn embedding() {
     // Its vectors are the first bytes, which say little about a passage.
     assert!(outcome(&outcomes, "echo").share <= 0.1, "{:?}", outcome(&outcomes, "echo"));
     let alone = kit::run(&Siege { sharing: Sharing::Alone, ..siege }, strategies::all());
-    for name in COPIES {
-        let (shared, alone) = (outcome(&outcomes, name), outcome(&alone, name));
-        assert!(shared.share <= 0.85 * alone.share && shared.left >= 0.49, "{shared:?}, alone {alone:?}");
-    }
+    copies_get_half_of_what_there_was(&outcomes, &alone);
     two_faced_ones_show(&outcomes);
 }

@@ -96,6 +96,8 @@ pub(crate) struct Outcome {
     pub(crate) name: String,
     /// Its share of all weight, of 1.
     pub(crate) share: f64,
+    /// The best honest model's share of all weight without the hostile one: what a copier wants a part of.
+    pub(crate) best: f64,
     /// The least that is left of an honest miner's reward, of what it would have without the hostile one.
     pub(crate) left: f64,
     /// What its answers to users are worth, as a part of what those of the best honest model are.
@@ -105,12 +107,15 @@ pub(crate) struct Outcome {
 /// Runs the mechanism against each strategy on its own.
 pub(crate) fn run(siege: &Siege<'_>, strategies: Vec<Box<dyn Hostile>>) -> Vec<Outcome> {
     let (undisturbed, _) = play(siege, None);
+    let weights = undisturbed.iter().map(|(_, weight)| weight);
+    let best = undisturbed.first().map_or(0.0, |(_, weight)| weight / weights.sum::<f64>().max(1e-9));
     let outcome = |mut hostile: Box<dyn Hostile>| {
         let (rewards, users) = play(siege, Some(hostile.as_mut()));
         let left = undisturbed.iter().zip(&rewards).map(|(before, (now, _))| now / before.0.max(1e-9));
         let all: f64 = rewards.iter().map(|(_, weight)| weight).sum();
         let own = rewards.last().map_or(0.0, |(_, weight)| *weight);
-        Outcome { name: hostile.name(), share: own / all.max(1e-9), left: left.fold(1.0, f64::min), users }
+        let (share, left) = (own / all.max(1e-9), left.fold(1.0, f64::min));
+        Outcome { name: hostile.name(), share, best, left, users }
     };
     strategies.into_iter().map(outcome).collect()
 }

@@ -117,7 +117,7 @@ fn a_program_without_a_model_earns_next_to_nothing() {
         strategies::all().into_iter().chain([stored as Box<dyn Hostile>]).collect::<Vec<_>>()
     };
     let outcomes = kit::run(&siege, all());
-    for Outcome { name, share, left, users } in &outcomes {
+    for Outcome { name, share, left, users, .. } in &outcomes {
         println!("| preference | {name} | {share:.3} | {left:.3} | {users:.3} |");
     }
     for name in ["silent", "constant", "echo", "names everything", "stored references"] {
@@ -126,7 +126,9 @@ fn a_program_without_a_model_earns_next_to_nothing() {
     let alone = kit::run(&Siege { sharing: Sharing::Alone, ..siege }, all());
     for name in ["copier", "relayer", "copier with noise"] {
         let (shared, alone) = (outcome(&outcomes, name), outcome(&alone, name));
-        assert!(shared.share <= 0.8 * alone.share && shared.left >= 0.45, "{shared:?}, alone {alone:?}");
+        // The part `agreement` of what is left goes by agreement with the others.
+        assert!(shared.share <= 0.51 * shared.best && shared.left >= 0.45, "{shared:?}, alone {alone:?}");
+        assert!(alone.share > 0.51 * alone.best, "where no one shares: {alone:?}");
     }
     // Where prompts come again, storing pays.
     let few: Items = Box::leak(Box::new(answered(24)));

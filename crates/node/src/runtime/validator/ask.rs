@@ -11,18 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_primitives::{Amount, Hash, NodeId, cbor::CborError};
+use nervure_primitives::{Amount, Hash, NodeId, UnixMillis, cbor::CborError};
 use nervure_protocol::{
     AnswerHasher, AuditCase, ExpertEvent, ExpertRecord, ExpertRequest,
     forward::{ForwardRequest, ForwardResponse},
     query::body,
     request_hash,
 };
-use nervure_router::{DirectError, DirectQuery, price};
+use nervure_router::{DirectError, DirectQuery, check_expert, price};
 use nervure_subnet::{
     Dice,
     mechanism::{Answer, MAX_ANSWER_TEXT, Reply},
-    task::{Asking, PendingQueries, PendingQuery, askings, moments},
+    task::{Asking, PendingQueries, PendingQuery, SettleError, askings, moments},
 };
 use rand::{Rng, seq::SliceRandom};
 use serde_bytes::ByteBuf;
@@ -82,6 +82,15 @@ pub(super) struct Pace {
     pub(super) wait: Duration,
 }
 
+impl Pace {
+    /// Until when the validator waits for the answer to a question that it asks at `asked`, both counted from the
+    /// beginning of the task. Every answer has to be there at the deadline of the assignment: otherwise a miner that is
+    /// silent to each question would hold up the next batches, which are other miners' tests.
+    fn until(self, asked: Duration, deadline: Duration) -> Duration {
+        (asked + self.wait.min(deadline)).min(self.spread + self.wait)
+    }
+}
+
 /// What came of one question.
 enum Outcome {
     Answered(Answer, Duration),
@@ -116,13 +125,13 @@ impl EncodedTask {
     pub(super) async fn ask(&self, validator: &Validator, record: &ExpertRecord, pace: Pace) -> Vec<Reply> {
         let mut replies = vec![Reply::missing(); self.questions.len()];
         let moments = moments(&self.askings, pace.spread, &mut Dice::new(new_seed()));
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         for (moment, at) in moments {
             let (Some(question), Some(reply)) = (self.questions.get(at), replies.get_mut(at)) else {
                 continue;
             };
-            tokio::time::sleep_until(began + moment).await;
-            let until = Instant::now() + pace.wait.min(question.deadline);
+            tokio::time::sleep_until((began + moment).into()).await;
+            let until = began + pace.until(began.elapsed(), question.deadline);
             let answer = validator.ask_one((record, self.gateway), question, until).await;
             validator.metrics.reply(answer.as_ref().map(|(_, took)| *took));
             if let Some((answer, took)) = answer {
@@ -206,7 +215,6 @@ impl Validator {
         self.metrics.asked_through_a_gateway();
         let request = request_hash(&query, &question.body);
         let asked = PendingQuery { query, netuid: record.netuid, miner: record.node, request, sent_at };
-        let mut pending = PendingQueries::new(gateway, self.mesh);
         let events: Result<Vec<ExpertEvent>, _> =
             chunks.iter().map(|chunk| body::decode_event(chunk)).collect();
         let Ok(events) = events else { return Outcome::Missing };
@@ -214,9 +222,8 @@ impl Validator {
         events.iter().for_each(|event| hasher.event(event));
         let hash = hasher.finish(end.0, end.1);
         let receipt = receipt.unwrap_or_default().into_vec();
-        let settled =
-            pending.ask(asked).and_then(|()| pending.settle(&receipt, &hash, clock::now()).map(|_| ()));
-        if let Err(error) = settled {
+        let pending = PendingQueries::new(gateway, self.mesh);
+        if let Err(error) = settle(pending, (asked, record), (&receipt, &hash), clock::now()) {
             tracing::debug!(node = %record.node, %gateway, %error, "a forwarded answer without its receipt counts for nothing");
             return Outcome::Missing;
         }
@@ -259,6 +266,18 @@ impl Validator {
     }
 }
 
+/// Checks the `receipt` of an answer with this hash: it has to be for the question that was asked, and of the expert in its
+/// record. The result counts for that expert, and an answer of other weights says nothing about it.
+fn settle(
+    mut pending: PendingQueries,
+    (asked, record): (PendingQuery, &ExpertRecord),
+    (receipt, answer): (&[u8], &Hash),
+    now: UnixMillis,
+) -> Result<(), SettleError> {
+    pending.ask(asked)?;
+    check_expert(record, pending.settle(receipt, answer, now)?.receipt())
+}
+
 /// A budget that covers `cost`, as round as people's: a miner would refuse a smaller one, and know one that is exact.
 fn budget(cost: Amount) -> Amount {
     let mut round = 1u64;
@@ -270,7 +289,35 @@ fn budget(cost: Amount) -> Amount {
 
 #[cfg(test)]
 mod tests {
+    use nervure_primitives::MeshId;
+    use nervure_protocol::{
+        Receipt, SignedReceipt,
+        testing::{key, receipt, record},
+    };
+
     use super::*;
+
+    /// A miner that answers validators with other weights than its record names would have their score for these.
+    #[test]
+    fn an_answer_of_other_weights_than_the_record_names_counts_for_nothing() {
+        let (gateway, mesh) = (key(1).node_id(), MeshId::from_bytes([7; 32]));
+        let record = record(2, "rust", "text.generate");
+        let settled = |digest: Option<&str>| {
+            let mut receipt = receipt(gateway, record.node);
+            receipt.identity.digest = digest.map(Into::into);
+            let Receipt { query, netuid, miner, request, answer, received_at, .. } = receipt.clone();
+            let asked = PendingQuery { query, netuid, miner, request, sent_at: received_at };
+            let signed = SignedReceipt::sign(&key(2), &mesh, receipt).unwrap();
+            settle(
+                PendingQueries::new(gateway, mesh),
+                (asked, &record),
+                (signed.bytes(), &answer),
+                received_at,
+            )
+        };
+        assert_eq!(settled(None), Ok(()));
+        assert_eq!(settled(Some("sha256:00")), Err(SettleError::Differs("model identity")));
+    }
 
     #[test]
     fn events_are_one_kind_of_answer_or_none() {
@@ -281,6 +328,28 @@ mod tests {
         assert_eq!(answer(vec![vector(1), vector(0)]), Answer::Missing, "out of order");
         assert_eq!(answer(vec![ExpertEvent::Distribution(vec![0.5; 2])]), Answer::Distribution(vec![0.5; 2]));
         assert_eq!(answer(vec![text(&"x".repeat(MAX_ANSWER_TEXT + 1)), text("y")]), Answer::Missing);
+    }
+
+    /// How long a task of 48 questions takes with a miner that answers none, when the wait for each ends at `until`.
+    fn with_a_silent_miner(until: impl Fn(Duration) -> Duration) -> Duration {
+        let spread = PACE.spread / 48;
+        (0..48).fold(Duration::ZERO, |now, number| {
+            let asked = now.max(spread * number);
+            until(asked).max(asked)
+        })
+    }
+
+    const PACE: Pace = Pace { spread: Duration::from_secs(648), wait: Duration::from_secs(120) };
+
+    #[test]
+    fn a_silent_miner_does_not_hold_up_the_next_batch() {
+        let deadline = Duration::from_secs(60);
+        let interval = PACE.spread * 4 / 3;
+        assert!(with_a_silent_miner(|asked| PACE.until(asked, deadline)) <= PACE.spread + PACE.wait);
+        assert!(PACE.spread + PACE.wait < interval);
+        // The variant in which each question has the whole wait: three batches are left out.
+        assert!(with_a_silent_miner(|asked| asked + deadline) > interval * 3);
+        assert_eq!(PACE.until(Duration::ZERO, deadline), deadline, "a punctual one has its users' deadline");
     }
 
     #[test]
