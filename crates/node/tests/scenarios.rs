@@ -36,6 +36,8 @@ mod cold;
 mod crash;
 #[path = "scenarios/doctor.rs"]
 mod doctor;
+#[path = "scenarios/dual_stack.rs"]
+mod dual_stack;
 #[path = "scenarios/endpoints.rs"]
 mod endpoints;
 #[path = "scenarios/equivocator.rs"]

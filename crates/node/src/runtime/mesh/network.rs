@@ -56,7 +56,7 @@ pub(super) async fn start_network(
 fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<NetworkConfig, StartError> {
     let MeshSetup { config, spec, key, .. } = setup;
     let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
-    network.listen = address::listen(config.bind, config.p2p_port);
+    network.listen = address::listen(&config.bind, config.p2p_port);
     network.reach.relay_server = config.relay_server;
     network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
