@@ -10,7 +10,7 @@ use super::{MeshSetup, chain_role};
 use crate::runtime::{
     StartError, address, anchor, assignments, audit,
     chain::{self, ChainRole},
-    directory, faucet, forward, gossip, light, live_scores,
+    directory, faucet, forward, gossip, light, live_scores, peer_reach,
     registry::LedgerRegistry,
     scope, score_gossip,
     sealed::{self, LedgerContacts},
@@ -76,6 +76,7 @@ fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Net
     if !config.follow {
         network.protocols.push(chain::submission_protocol());
     }
+    network.protocols.push(peer_reach::protocol());
     network.protocols.push(faucet::protocol());
     network.protocols.push(light::protocol());
     network.protocols.push(anchor::protocol());
