@@ -39,6 +39,7 @@ use nervure_protocol::{
     invite::SignedInvite,
     light::{LightRequest, LightResponse},
     query::Frame,
+    reach::{ReachRequest, ReachResponse},
     submission::SubmitResponse,
 };
 use nervure_subnet::{
@@ -82,7 +83,7 @@ impl Neurons for AllowAll {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 46] = [
+pub const TARGETS: [(&str, Target); 48] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -96,6 +97,8 @@ pub const TARGETS: [(&str, Target); 46] = [
     ("invite", invite),
     ("faucet_request", faucet_request),
     ("faucet_response", faucet_response),
+    ("reach_request", reach_request),
+    ("reach_response", reach_response),
     ("filter", filter),
     ("names", names),
     ("mesh_spec", mesh_spec),
@@ -339,6 +342,16 @@ pub fn faucet_request(data: &[u8]) {
 /// Responses of a faucet.
 pub fn faucet_response(data: &[u8]) {
     canonical::<FaucetResponse>(data);
+}
+
+/// Requests about reachability.
+pub fn reach_request(data: &[u8]) {
+    canonical::<ReachRequest>(data);
+}
+
+/// Reports on it.
+pub fn reach_response(data: &[u8]) {
+    canonical::<ReachResponse>(data);
 }
 
 /// Requests of clients without a state.

@@ -29,7 +29,8 @@ use nervure_ledger::{
 };
 use nervure_light::{LightClient, TrustingPeriod, score::EpochProof};
 use nervure_primitives::{
-    Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, UnixMillis, cbor,
+    Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, UnixMillis, UntrustedText,
+    cbor,
 };
 use nervure_protocol::{
     AnswerHasher, Assignment, AuditCase, AuditResponse, ExpertEvent, ExpertId, ExpertRecord, ExpertRequest,
@@ -40,6 +41,7 @@ use nervure_protocol::{
     invite::{Invite, SignedInvite},
     light::{KeysOf, LightRequest, LightResponse},
     query::{ErrorFrame, Frame, QueryEnd, QueryOpen},
+    reach::{ReachReport, ReachRequest, ReachResponse, SeenAsker},
     request_hash,
     submission::SubmitResponse,
 };
@@ -89,9 +91,8 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "submit_response" => {
             vec![encode(&SubmitResponse::Taken), encode(&SubmitResponse::refused("its balance is too small"))]
         }
-        "light_request" | "light_response" | "invite" | "faucet_request" | "faucet_response" => {
-            stranger(name)
-        }
+        "light_request" | "light_response" | "invite" | "faucet_request" | "faucet_response"
+        | "reach_request" | "reach_response" => stranger(name),
         "filter" => {
             texts(&["context >= 4096 and (price <= 5 or not byte_level)", "model ~ \"é\" or node != \"x\""])
         }
@@ -143,6 +144,21 @@ fn stranger(name: &str) -> Vec<Vec<u8>> {
             encode(&FaucetResponse::Paid { transaction: root() }),
             encode(&FaucetResponse::refused("no")),
         ],
+        "reach_request" => vec![
+            encode(&ReachRequest::Ask { peer: key().node_id() }),
+            encode(&ReachRequest::Probe {
+                asker: key().node_id(),
+                addresses: vec![UntrustedText::new("/ip4/8.8.4.4/udp/7/quic-v1")],
+            }),
+        ],
+        "reach_response" => vec![encode(&ReachResponse::Report(ReachReport {
+            agent: UntrustedText::new("nervure/1.2.3"),
+            height: Some(BlockHeight(7)),
+            peers: 3,
+            dialable: None,
+            relays: 1,
+            asker: SeenAsker::Unreachable { reason: UntrustedText::new("no address") },
+        }))],
         "light_response" => light_responses(),
         _ => Vec::new(),
     }

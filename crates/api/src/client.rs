@@ -25,8 +25,9 @@ use transport::Parameters;
 
 use crate::{
     AccountView, AskBody, AuditPage, CheckpointPage, CheckpointView, EpochView, EvidenceView, ExpertPage,
-    ExpertSearch, LightBody, LightView, NodeStatus, NodeView, PeerPage, ProposalPage, StateProofView,
-    SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView, TransactionView, ValidatorPage, paths,
+    ExpertSearch, LightBody, LightView, NodeStatus, NodeView, PeerPage, PeerReachView, ProposalPage,
+    StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView, TransactionView,
+    ValidatorPage, paths,
 };
 
 /// How long connecting may take.
@@ -91,6 +92,11 @@ impl Client {
     /// `GET /peers`.
     pub async fn peers(&self) -> Result<PeerPage, ClientError> {
         self.get(paths::PEERS, &[]).await
+    }
+
+    /// `GET /peers/{node}/reach`: dials the peer and asks others about it, which takes up to 20 s.
+    pub async fn peer_reach(&self, node: &NodeId) -> Result<PeerReachView, ClientError> {
+        self.get(&paths::peer_reach(node), &[]).await
     }
 
     /// `GET /audits`.

@@ -15,6 +15,9 @@ pub const EXPERTS: &str = "/experts";
 /// The peers of the node.
 pub const PEERS: &str = "/peers";
 
+/// How the node and a peer reach each other.
+pub const PEER_REACH: &str = "/peers/{node}/reach";
+
 /// Whether the node is ready.
 pub const HEALTHZ: &str = "/healthz";
 
@@ -127,6 +130,12 @@ pub fn subnet(netuid: Netuid) -> String {
 #[must_use]
 pub fn node(node: &NodeId) -> String {
     fill(NODE, "{node}", node)
+}
+
+/// [`PEER_REACH`] of `node`.
+#[must_use]
+pub fn peer_reach(node: &NodeId) -> String {
+    fill(PEER_REACH, "{node}", node)
 }
 
 /// [`CHECKPOINT`] at `height`, or the last one.

@@ -216,6 +216,92 @@ pub struct PeerView {
     pub addresses: Vec<String>,
 }
 
+/// How a node and a peer reach each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PeerReachView {
+    /// The peer.
+    pub peer: NodeId,
+    /// The nodes that this one is connected to.
+    pub connected: u32,
+    /// The way from this node to the peer.
+    pub own: RoadView,
+    /// The nodes that were asked whether they reach the peer.
+    pub rendezvous: Vec<RendezvousView>,
+    /// What the peer says; absent where no node reached it, or it does not answer this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<PeerReportView>,
+    /// The query addresses in the peer's records; empty where it serves no expert, or only through the swarm.
+    pub query: Vec<QueryPortView>,
+}
+
+/// The way to a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoadView {
+    /// `direct` or `relayed`; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub road: Option<String>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A node that was asked whether it reaches a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RendezvousView {
+    /// The node.
+    pub node: NodeId,
+    /// Whether it answered.
+    pub answered: bool,
+    /// Whether it reaches the peer.
+    pub reaches: bool,
+    /// Why it did not answer, or does not reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a peer says about itself and about its way back. Nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PeerReportView {
+    /// Its program.
+    pub agent: String,
+    /// Its last block; absent on a node that does not follow the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<BlockHeight>,
+    /// The nodes that it is connected to.
+    pub peers: u32,
+    /// Whether others can dial it, as far as it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialable: Option<bool>,
+    /// The relays that hold a place for it.
+    pub relays: u32,
+    /// How it is connected to this node: `direct` or `relayed`; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sees: Option<String>,
+    /// Whether this node dialled: then nothing is known about the other direction.
+    pub inbound: bool,
+    /// The address of this node there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why it does not reach this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A query address of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct QueryPortView {
+    /// The address.
+    pub address: String,
+    /// Why this node does not reach it; absent when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// The peers of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

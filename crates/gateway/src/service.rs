@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use nervure_api::{
     AccountView, AnswerStream, AuditPage, Catalog, EvidenceView, ExpertPage, ExpertSearch, NodeStatus,
-    PeerView, Query, ServiceError, TransactionView,
+    PeerReachView, PeerView, Query, ServiceError, TransactionView,
 };
 use nervure_primitives::{Envelope, Hash, NodeId};
 
@@ -67,6 +67,9 @@ pub trait MeshService: Send + Sync + 'static {
 
     /// The nodes that this one is connected to.
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>>;
+
+    /// How this node and `peer` reach each other.
+    fn peer_reach(&self, peer: NodeId) -> BoxFuture<'_, PeerReachView>;
 
     /// The node's metrics in the OpenMetrics text format; those of [`HttpMetrics`](crate::HttpMetrics) are among them.
     fn metrics(&self) -> String;

@@ -1,9 +1,13 @@
-//! `GET /status`, `/peers` and `/healthz`: the state of the node.
+//! `GET /status`, `/peers`, `/peers/{node}/reach` and `/healthz`: the state of the node.
 
-use axum::{Json, extract::State, http::StatusCode};
-use nervure_api::{HealthView, NodeStatus, PeerPage};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use nervure_api::{HealthView, NodeStatus, PeerPage, PeerReachView};
 
-use super::App;
+use super::{App, error::ApiError, proofs::parse};
 
 /// `GET /status`.
 pub(super) async fn status(State(app): State<App>) -> Json<NodeStatus> {
@@ -13,6 +17,14 @@ pub(super) async fn status(State(app): State<App>) -> Json<NodeStatus> {
 /// `GET /peers`.
 pub(super) async fn peers(State(app): State<App>) -> Json<PeerPage> {
     Json(PeerPage { peers: app.service.peers().await })
+}
+
+/// `GET /peers/{node}/reach`.
+pub(super) async fn peer_reach(
+    State(app): State<App>,
+    Path(node): Path<String>,
+) -> Result<Json<PeerReachView>, ApiError> {
+    Ok(Json(app.service.peer_reach(parse("node", &node)?).await))
 }
 
 /// 200 when the node can serve, 503 and the reason when not. Needs no key, so the reason is for this host only.

@@ -89,7 +89,7 @@ pub use noop::{Noop, NoopOutcome};
 pub use proxy_call::{ProxyCall, ProxyOutcome};
 pub use register_anchor_key::{RegisterAnchorKey, RegisterAnchorKeyOutcome};
 pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
-pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
+pub use register_node::{RegisterNode, RegisterNodeOutcome, consent, consented_owner};
 pub use register_subnet::{RegisterSubnet, RegisterSubnetOutcome};
 pub use rejection::{
     CallRejection, FundsRejection, GovernanceRejection, InclusionRejection, NodeRejection, NodeUse,

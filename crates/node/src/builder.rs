@@ -13,7 +13,7 @@ use nervure_subnet::mechanism::Mechanisms;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Beginning, ExpertSpec, HistorySetting, NodeConfig, Preset},
+    config::{self, Beginning, ExpertSpec, HistorySetting, NodeConfig, Preset},
     runtime::{self, Node, StartError},
 };
 
@@ -92,9 +92,10 @@ impl NodeBuilder {
         self
     }
 
-    /// The address that the sockets of the control and query plane bind to.
-    pub fn bind(mut self, address: IpAddr) -> Self {
-        self.config.bind = address;
+    /// The addresses that the sockets of the control and query plane bind to, instead of those of the preset. Without any,
+    /// those of the preset.
+    pub fn bind(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.config.bind = config::bind(addresses.into_iter().collect(), Vec::new(), self.preset);
         self
     }
 

@@ -11,6 +11,7 @@ mod preset;
 mod settings;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
@@ -37,8 +38,8 @@ pub struct NodeConfig {
     pub role: NodeRole,
     /// Its directory: key, peer store, `node.json`.
     pub dir: PathBuf,
-    /// The address that the sockets of the control and query plane bind to.
-    pub bind: IpAddr,
+    /// The addresses that the sockets of the control and query plane bind to; never empty.
+    pub bind: Vec<IpAddr>,
     /// UDP and TCP port of the control plane; 0 lets the system choose.
     pub p2p_port: u16,
     /// UDP port of the query plane; 0 lets the system choose.
@@ -107,11 +108,11 @@ impl NodeConfig {
         Self {
             role: flags.role.or(file.role).unwrap_or_default(),
             dir,
-            bind: flags.bind.or(file.bind).unwrap_or(preset.bind()),
+            bind: bind(flags.bind, file.bind, preset),
             p2p_port: flags.p2p_port.or(file.p2p_port).unwrap_or(0),
             query_port: flags.query_port.or(file.query_port).unwrap_or(0),
             http_port: flags.http_port.or(file.http_port).unwrap_or(0),
-            http_bind: flags.http_bind.or(file.http_bind).unwrap_or(Preset::Local.bind()),
+            http_bind: flags.http_bind.or(file.http_bind).unwrap_or(Ipv4Addr::LOCALHOST.into()),
             api_key_texts: flags.api_keys.into_iter().chain(file.api_keys).collect(),
             max_budget: flags.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
             release_percent: flags.release_percent.or(file.release_percent).unwrap_or(0).min(100),
@@ -141,10 +142,10 @@ impl NodeConfig {
 
     /// Where the query endpoint listens. That of a sealed miner is not reached from other machines: questions come over
     /// the connections of its swarm.
-    pub(crate) fn query_bind(&self) -> SocketAddr {
+    pub(crate) fn query_bind(&self) -> Vec<SocketAddr> {
         match self.sealed {
-            true => (Ipv4Addr::LOCALHOST, 0).into(),
-            false => (self.bind, self.query_port).into(),
+            true => vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            false => self.bind.iter().map(|ip| (*ip, self.query_port).into()).collect(),
         }
     }
 
@@ -159,6 +160,17 @@ impl NodeConfig {
     }
 }
 
+/// The addresses to bind to, each once: those of the flags, else those of the file, else those of `preset`.
+pub(crate) fn bind(flags: Vec<IpAddr>, file: Vec<IpAddr>, preset: Preset) -> Vec<IpAddr> {
+    let mut named = first_non_empty(flags, file);
+    if named.is_empty() {
+        named = preset.bind();
+    }
+    let mut seen = BTreeSet::new();
+    named.retain(|ip| seen.insert(*ip));
+    named
+}
+
 /// The values of the flags, else those of the file.
 fn first_non_empty<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flags.is_empty() { file } else { flags }
@@ -166,6 +178,8 @@ fn first_non_empty<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn file(text: &str) -> Settings {
@@ -193,8 +207,20 @@ mod tests {
     #[test]
     fn binds_a_local_mesh_and_always_http_to_loopback() {
         let local = NodeConfig::new(Preset::Local, "/d".into());
-        assert!(local.bind.is_loopback() && local.http_bind.is_loopback());
+        assert!(local.bind == [Ipv4Addr::LOCALHOST] && local.http_bind.is_loopback());
         let public = NodeConfig::new(Preset::Public, "/d".into());
-        assert!(public.bind.is_unspecified() && public.http_bind.is_loopback());
+        assert!(public.bind.contains(&Ipv4Addr::UNSPECIFIED.into()) && public.http_bind.is_loopback());
+    }
+
+    #[test]
+    fn binds_to_each_named_address_once_and_to_one_of_the_file_as_before() {
+        let settings =
+            |text: &str| NodeConfig::resolve("/d".into(), file(text), file(""), Preset::Public).bind;
+        let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        assert_eq!(settings("bind = [\"127.0.0.1\", \"::1\", \"127.0.0.1\"]"), both);
+        assert_eq!(settings("bind = \"::1\""), both[1..]);
+        let flags = Settings { bind: vec![both[1]], ..Settings::default() };
+        let resolved = NodeConfig::resolve("/d".into(), flags, file("bind = \"127.0.0.1\""), Preset::Public);
+        assert_eq!(resolved.bind, both[1..]);
     }
 }

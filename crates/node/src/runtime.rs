@@ -28,6 +28,7 @@ mod light;
 mod live_scores;
 mod mesh;
 mod metrics;
+mod peer_reach;
 mod peers;
 pub(crate) mod ports;
 mod reach;
@@ -70,6 +71,7 @@ use crate::config::{ExpertSource, NodeConfig};
 use audit::Releaser;
 use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerQueries;
+use peer_reach::PeerReach;
 use receipts::ReceiptSigner;
 use service::NodeService;
 use serving::ServedExperts;
@@ -122,7 +124,8 @@ impl Node {
         let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
-        let router = routing::router(&mesh, client, (!config.sealed).then(|| scope(spec)));
+        let dialled = (!config.sealed).then(|| scope(spec));
+        let router = routing::router(&mesh, client.clone(), dialled);
         let is_validator = config.role == Some(spec::Role::Validator);
         let validator = match is_validator {
             true => {
@@ -143,7 +146,7 @@ impl Node {
         }
         let (releaser, released) =
             Releaser::new(config.release_percent, mesh.network.clone(), registry, mesh.id);
-        let start = ServiceStart { router, releaser, started };
+        let start = ServiceStart { router, client, releaser, started };
         let service = node_service(setup, &mesh, &serving, metrics, start);
         let gateway = Gateway::bind(http, Arc::new(service)).await?;
         let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
@@ -290,6 +293,7 @@ fn mesh_metrics(mesh: &Mesh, router: &Router, serving: &Serving) -> Registry {
 /// What the HTTP API's service gets to keep when the node starts.
 struct ServiceStart {
     router: Router,
+    client: QueryClient,
     releaser: Releaser,
     started: Instant,
 }
@@ -300,9 +304,16 @@ fn node_service(
     mesh: &Mesh,
     serving: &Serving,
     metrics: Registry,
-    ServiceStart { router, releaser, started }: ServiceStart,
+    ServiceStart { router, client, releaser, started }: ServiceStart,
 ) -> NodeService {
+    let peer_reach = PeerReach {
+        network: mesh.network.clone(),
+        catalog: mesh.catalog.clone(),
+        client,
+        scope: (!setup.config.sealed).then(|| scope(setup.spec)),
+    };
     NodeService {
+        peer_reach,
         mesh: mesh.id,
         role: setup.config.role,
         started,

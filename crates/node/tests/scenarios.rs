@@ -34,8 +34,12 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/detached_owner.rs"]
+mod detached_owner;
 #[path = "scenarios/doctor.rs"]
 mod doctor;
+#[path = "scenarios/dual_stack.rs"]
+mod dual_stack;
 #[path = "scenarios/endpoints.rs"]
 mod endpoints;
 #[path = "scenarios/equivocator.rs"]

@@ -8,6 +8,7 @@ mod address;
 mod admission;
 mod backoff;
 mod behaviour;
+mod circuit_limits;
 mod config;
 mod contacts;
 mod diversity;
@@ -24,6 +25,7 @@ mod transport;
 
 pub use address::is_global;
 pub use admission::Admission;
+pub use circuit_limits::StreamNeeds;
 pub use config::{AddressScope, DhtMode, NetworkConfig, Reach, TopicFamily, TopicSpec};
 pub use contacts::Contacts;
 pub use libp2p::Multiaddr;
@@ -32,6 +34,7 @@ pub use network::{
     PeerInfo, PortMapping, PublishError, QueryStreams, Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};
+pub use roads::Road;
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

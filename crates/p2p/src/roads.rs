@@ -20,7 +20,7 @@ use crate::address::is_circuit;
 
 /// How a connection of the swarm leads to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Road {
+pub enum Road {
     /// From machine to machine.
     Direct,
     /// Through a relay, within its limits.
@@ -32,7 +32,7 @@ impl Road {
     pub(crate) const ALL: [Self; 2] = [Self::Direct, Self::Relayed];
 
     /// Its name in metrics.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Relayed => "relayed",

@@ -97,6 +97,11 @@ impl NodeKey {
         }
     }
 
+    /// The 32-byte seed, for a backup of the key: who has it is the node.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.0

@@ -90,7 +90,10 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// Encrypted, and no passphrase was given.
-    #[error("{0} is encrypted: give its passphrase in the environment variable NERVURE_KEY_PASSPHRASE")]
+    #[error(
+        "{0} is encrypted: give its passphrase in the environment variable NERVURE_KEY_PASSPHRASE, that of an \
+         owner key in NERVURE_OWNER_PASSPHRASE"
+    )]
     PassphraseNeeded(PathBuf),
     /// The passphrase does not open it.
     #[error("the passphrase does not open {0}")]

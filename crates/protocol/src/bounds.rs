@@ -134,6 +134,11 @@ pub const MAX_SEEDS: usize = 8;
 /// Multiaddress of a seed.
 pub const MAX_SEED_LEN: usize = 160;
 
+/// Addresses of a node that another one is asked to reach.
+pub const MAX_REACH_ADDRESSES: usize = 2;
+/// Name of the program in a report on reachability.
+pub const MAX_AGENT_LEN: usize = 64;
+
 /// Keys in one request for records with proofs.
 pub const MAX_LIGHT_KEYS: usize = 32;
 /// Longest text of a key of a record.

@@ -35,6 +35,7 @@ mod model_identity;
 pub mod names;
 pub mod protocols;
 pub mod query;
+pub mod reach;
 mod receipt;
 mod record;
 mod registry;

@@ -63,6 +63,9 @@ pub const FAUCET: Protocol = Protocol { name: "faucet/1", max_request: 256, max_
 pub const FORWARD: Protocol =
     Protocol { name: "forward/1", max_request: MAX_REQUEST_BODY + 512, max_response: MAX_FORWARDED };
 
+/// Whether two nodes reach each other: [`crate::reach`].
+pub const REACH: Protocol = Protocol { name: "reach/1", max_request: 512, max_response: 640 };
+
 /// All of them.
-pub const ALL: [Protocol; 11] =
-    [DIRECTORY, CHAIN, STATE, ANCHOR, CLOCK, TRANSACTIONS, LIGHT, FAUCET, FORWARD, SCORES, AUDIT];
+pub const ALL: [Protocol; 12] =
+    [DIRECTORY, CHAIN, STATE, ANCHOR, CLOCK, TRANSACTIONS, LIGHT, FAUCET, FORWARD, SCORES, AUDIT, REACH];

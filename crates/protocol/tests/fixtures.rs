@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "fixtures/reach.rs"]
+mod reach;
+
 use std::{fmt::Debug, fs, path::PathBuf, time::Duration};
 
 use bytes::BytesMut;

@@ -129,6 +129,8 @@ fn table() -> String {
         MAX_INVITE_LEN,
         MAX_SEEDS,
         MAX_SEED_LEN,
+        MAX_REACH_ADDRESSES,
+        MAX_AGENT_LEN,
         MAX_LIGHT_KEYS,
         MAX_LIGHT_KEY,
         MAX_LIGHT_SLOTS,

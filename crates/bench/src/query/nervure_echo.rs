@@ -67,7 +67,7 @@ impl QueryService for Echo {
 
 /// A server on a free port of loopback.
 pub(crate) fn serve(key: NodeKey) -> anyhow::Result<QueryServer> {
-    let mut config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
+    let mut config = ServerConfig::new(key, MESH, [(Ipv4Addr::LOCALHOST, 0).into()]);
     // The rate is still counted, but never reached: the default is below what one client can send.
     config.classes.of_mut(AskerClass::Validator).rate = std::num::NonZeroU32::MAX;
     Ok(QueryServer::start(config, Arc::new(AllowAll), Arc::new(Echo))?)

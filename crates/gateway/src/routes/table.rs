@@ -3,9 +3,9 @@
 use axum::routing::on;
 use nervure_api::{
     AccountView, ApiErrorCode, AskBody, AskLine, AuditPage, CheckpointPage, CheckpointView, EpochView,
-    EvidenceView, ExpertPage, HealthView, LightBody, LightView, NodeStatus, NodeView, PeerPage, ProposalPage,
-    StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView, TransactionView,
-    ValidatorPage, paths,
+    EvidenceView, ExpertPage, HealthView, LightBody, LightView, NodeStatus, NodeView, PeerPage,
+    PeerReachView, ProposalPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage,
+    TraceView, TransactionView, ValidatorPage, paths,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde_json::{Map, Value};
@@ -72,6 +72,13 @@ pub const ROUTES: &[RouteGroup] = &[
             Route::get(paths::PEERS, "the nodes that it is connected to", |m| on(m, status::peers))
                 .about("One entry per connection.")
                 .returns::<PeerPage>(Json),
+            Route::get(paths::PEER_REACH, "how the node and a peer reach each other", |m| {
+                on(m, status::peer_reach)
+            })
+            .about("Dials the peer, and asks others whether they reach it. Takes up to 20 s.")
+            .path::<NodeId>("The peer.")
+            .returns::<PeerReachView>(Json)
+            .fails(&[PARAMETERS]),
             // A supervisor has no key.
             Route::get(paths::HEALTHZ, "whether the node is ready", |m| on(m, status::healthz))
                 .open()

@@ -285,6 +285,13 @@ impl MeshService for MockService {
         async { vec![peer] }.boxed()
     }
 
+    fn peer_reach(&self, peer: NodeId) -> BoxFuture<'_, PeerReachView> {
+        let own = RoadView { road: Some("direct".into()), error: None };
+        let rendezvous = Vec::new();
+        async move { PeerReachView { peer, connected: 1, own, rendezvous, report: None, query: Vec::new() } }
+            .boxed()
+    }
+
     fn metrics(&self) -> String {
         let mut registry = Registry::with_prefix("nervure");
         self.http.register(&mut registry);

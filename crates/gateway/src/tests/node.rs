@@ -13,6 +13,13 @@ async fn serves_status_peers_and_health() {
     let status: NodeStatus = serde_json::from_str(&api.get("/status").await.text).unwrap();
     assert_eq!((status.peers_connected, status.experts_known, status.role.as_str()), (12, 8, "gateway"));
     assert_eq!(api.get("/peers").await.json()["peers"][0]["direction"], "out");
+    let peer = nervure_primitives::NodeId::from_bytes([9; 32]);
+    let reach = api.get(&nervure_api::paths::peer_reach(&peer)).await.json();
+    assert_eq!(
+        (reach["peer"].as_str(), reach["own"]["road"].as_str()),
+        (Some(peer.to_string().as_str()), Some("direct"))
+    );
+    assert_eq!(api.get("/peers/nonsense/reach").await.status, 400);
     assert_eq!(api.get("/healthz").await.status, 200);
 
     *api.service.not_ready.lock() = Some("no peer yet".into());

@@ -31,14 +31,21 @@ pub fn consent(node: &NodeKey, owner: &NodeId, mesh: &MeshId) -> Result<Envelope
     Envelope::seal(node, CONSENT, mesh, owner)
 }
 
+/// The owner that the signer of `consent` agreed to belong to on `mesh`.
+///
+/// # Errors
+/// When it is no consent, is for another mesh, or its signature is not by its signer.
+pub fn consented_owner(consent: &Envelope, mesh: &MeshId) -> Result<NodeId, EnvelopeError> {
+    consent.open(CONSENT, mesh, MAX_CONSENT_LEN)
+}
+
 /// The node key that agreed to belong to `owner`, if it is a new one.
 pub(super) fn consenting(
     state: &LedgerState,
     consent: &Envelope,
     owner: NodeId,
 ) -> Result<NodeId, Rejection> {
-    let named: NodeId =
-        consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(|error| Rejection::consent(&error))?;
+    let named = consented_owner(consent, &state.mesh).map_err(|error| Rejection::consent(&error))?;
     if named != owner {
         return Err(NodeRejection::ConsentForAnother { owner: named }.into());
     }

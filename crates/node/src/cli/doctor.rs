@@ -6,12 +6,14 @@
 mod machine;
 mod mesh;
 mod node;
+mod peer;
 mod report;
 
 use std::{path::PathBuf, time::Duration};
 
 use nervure_api::{NodeStatus, PeerView};
 use nervure_ledger::spec::MeshSpec;
+use nervure_primitives::NodeId;
 
 use super::{
     Global,
@@ -27,7 +29,7 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(7);
 /// How long a temporary client waits for peers to say how they see it.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Checks this machine, its node and its connection to the mesh, and says what to do
+/// Checks this machine, its node and its connection to the mesh, or to one peer of it, and says what to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Each line has a verdict: ok, warn (it works, and may fail later), FAIL (it keeps the node from its role) or
@@ -35,14 +37,19 @@ skip (it cannot be checked here). The exit code is 1 when a line fails.
 
 Examples:
   nervure doctor                       the node in the directory, running or not
-  nervure doctor --mesh mesh.toml      this machine, before there is a node")]
+  nervure doctor --mesh mesh.toml      this machine, before there is a node
+  nervure doctor PEER                  the ways to a peer and back: the peer is asked by this node, and through
+                                       nodes that both know, to dial this one")]
 pub(crate) struct DoctorArgs {
+    /// The id of a peer: checks the ways to it and back instead
+    peer: Option<NodeId>,
     /// The mesh spec, a file or a URL [default: mesh.toml in the directory]
     #[arg(long = "mesh", value_name = "SPEC")]
     mesh: Option<String>,
 }
 
 /// What the checks look at.
+#[derive(Default)]
 struct Patient {
     dir: PathBuf,
     settings: Settings,
@@ -59,12 +66,47 @@ struct Patient {
 impl DoctorArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        if let Some(peer) = self.peer {
+            return Box::pin(self.examine_peer(peer, global)).await;
+        }
         let mut report = Report::default();
         let patient = Box::pin(self.examine(global, &mut report)).await;
         machine::check(&patient, &mut report);
         node::check(&patient, &mut report);
         mesh::check(&patient, &mut report);
         report.show(global)
+    }
+
+    /// Asks the running node about `peer`, else joins the mesh for a moment.
+    async fn examine_peer(&self, peer: NodeId, global: &Global) -> anyhow::Result<()> {
+        let mut report = Report::default();
+        let running = global.node_dir().ok().and_then(|dir| LocalNode::find(&dir).ok());
+        let found = match running.filter(|_| self.mesh.is_none()) {
+            Some(node) => {
+                let own = node.client().status().await?.node;
+                anyhow::ensure!(
+                    own != peer,
+                    "{peer} is this node itself\ncheck it without an id: nervure doctor"
+                );
+                node.client().peer_reach(&peer).await?
+            }
+            None => {
+                let mut patient =
+                    Patient { spec: self.spec(global, &mut report).await, ..Patient::default() };
+                let Some(spec) = patient.spec.clone() else {
+                    anyhow::bail!("no node runs here, and no mesh spec is known\nname one: --mesh SPEC");
+                };
+                let session = Access::join(spec).await?;
+                let found = match observe(&session, &mut patient).await {
+                    Ok(()) => session.node.client().peer_reach(&peer).await.map_err(anyhow::Error::from),
+                    Err(error) => Err(error),
+                };
+                session.close().await;
+                found?
+            }
+        };
+        peer::check(&found, &mut report);
+        report.show_with(global, &found)
     }
 
     async fn examine(&self, global: &Global, report: &mut Report) -> Patient {

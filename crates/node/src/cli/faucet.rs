@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use nervure_primitives::{Amount, Hash, NodeId, key_file};
+use nervure_primitives::{Amount, Hash, NodeId};
 use serde::Serialize;
 
 use super::{Global, access::Access, key, mesh, output, trust};
@@ -41,7 +41,7 @@ impl FaucetArgs {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let owner = match (self.owner, &self.key) {
             (Some(owner), _) => owner,
-            (None, Some(path)) => key_file::read(path, key::passphrase().as_ref())?.node_id(),
+            (None, Some(path)) => key::read_owner(path)?.node_id(),
             (None, None) => anyhow::bail!("no owner is named\nname one, or its key: --key FILE"),
         };
         let spec = match &self.mesh {

@@ -178,7 +178,11 @@ pub(super) fn keep_voucher(dir: &std::path::Path, signed: &SignedInvite) -> anyh
         return Ok(());
     }
     let seed: [u8; 32] = seed.as_slice().try_into().context("the voucher")?;
-    nervure_primitives::key_file::create(&path, &NodeKey::from_seed(&seed), key::passphrase().as_ref())?;
+    nervure_primitives::key_file::create(
+        &path,
+        &NodeKey::from_seed(&seed),
+        key::owner_passphrase().as_ref(),
+    )?;
     output::note(&format!(
         "the invite holds tokens; once the node runs, take them: nervure wallet send OWNER all --key {}",
         path.display()

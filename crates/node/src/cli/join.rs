@@ -195,7 +195,7 @@ impl JoinArgs {
 /// The faucet that the settings name, with its key.
 fn faucet(flags: &Settings, file: &Settings) -> anyhow::Result<Option<FaucetSettings>> {
     let Some(path) = flags.faucet.as_ref().or(file.faucet.as_ref()) else { return Ok(None) };
-    let key = key_file::read(path, key::passphrase().as_ref()).context("the key of the faucet")?;
+    let key = key::read_owner(path).context("the key of the faucet")?;
     let amount = flags.faucet_amount.or(file.faucet_amount).unwrap_or(FAUCET_AMOUNT);
     let bits = flags.faucet_bits.or(file.faucet_bits).unwrap_or(FAUCET_BITS);
     Ok(Some(FaucetSettings { key, amount, bits }))

@@ -3,7 +3,7 @@
 //! Owner keys pay fees. What node keys sign is free for validators, within a quota; otherwise the owner of the node pays.
 //! In all cases the command first prints what the transaction will do and cost.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use data_encoding::BASE64;
@@ -20,11 +20,14 @@ use super::{
     behalf::BehalfArgs,
     fees::{FeeArgs, Price},
     key, output,
-    wallet::finality::Spending,
+    wallet::{finality::Spending, submit::SignedFile},
 };
 
 /// Blocks until a transaction expires.
 const EXPIRES_AFTER_BLOCKS: u64 = 100;
+
+/// The same for one that is carried in a file: half an hour with blocks of two seconds.
+const FILE_EXPIRES_AFTER_BLOCKS: u64 = 1_000;
 
 /// How often a transaction is signed again because another one took its nonce.
 const MAX_NONCE_RACES: u32 = 3;
@@ -51,6 +54,20 @@ pub(crate) struct SpendArgs {
     /// Print what the transaction would do and cost, and do not submit it
     #[arg(long)]
     dry_run: bool,
+    /// Write the signed transaction to this file instead of submitting it; any node submits it: nervure wallet submit FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    sign_to: Option<PathBuf>,
+    /// Blocks for which the file can be submitted [default: 1000; a mesh bounds it with max_lifetime]
+    #[arg(long, value_name = "BLOCKS", requires = "sign_to")]
+    valid_for: Option<u64>,
+}
+
+/// Where a signed transaction is written instead of being submitted.
+#[derive(Clone, Copy)]
+struct SignTo<'a> {
+    file: &'a Path,
+    /// Blocks until it expires.
+    valid_for: u64,
 }
 
 /// The options of a command that a node key signs.
@@ -79,6 +96,8 @@ pub(crate) struct Signer<'a> {
     /// The account that acts.
     account: NodeId,
     dry_run: bool,
+    /// None where it is submitted.
+    sign_to: Option<SignTo<'a>>,
 }
 
 /// What the node says about a key.
@@ -100,7 +119,7 @@ impl KeyArgs {
                 if owner.exists() { owner } else { dir.join(key::KEY_FILE) }
             }
         };
-        Ok(key_file::read(&path, key::passphrase().as_ref())?)
+        Ok(key::read_owner(&path)?)
     }
 }
 
@@ -111,7 +130,9 @@ impl SpendArgs {
         let key = self.key.read(global)?;
         let (behalf, account) = (Some(&self.behalf), self.behalf.account(key.node_id())?);
         let session = self.access.open(global).await?;
-        Ok(Signer { session, key, fees: &self.fees, behalf, account, dry_run: self.dry_run })
+        let valid_for = self.valid_for.unwrap_or(FILE_EXPIRES_AFTER_BLOCKS);
+        let sign_to = self.sign_to.as_deref().map(|file| SignTo { file, valid_for });
+        Ok(Signer { session, key, fees: &self.fees, behalf, account, dry_run: self.dry_run, sign_to })
     }
 
     /// The owner key.
@@ -131,7 +152,8 @@ impl NodeSignArgs {
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
         let key = key_file::read(&path, key::passphrase().as_ref())?;
         let (account, session) = (key.node_id(), self.access.open(global).await?);
-        Ok(Signer { session, key, fees: &self.fees, behalf: None, account, dry_run: self.dry_run })
+        let (fees, dry_run) = (&self.fees, self.dry_run);
+        Ok(Signer { session, key, fees, behalf: None, account, dry_run, sign_to: None })
     }
 
     /// Signs `call`, submits it, and waits until it is final.
@@ -204,6 +226,19 @@ impl Signer<'_> {
             let standing = self.standing(&call).await?;
             let price = self.price(&call, standing).await?;
             let envelope = self.seal(&call, price, standing)?;
+            if let Some(to) = self.sign_to {
+                SignedFile { mesh: self.mesh()?, envelope }.create(to.file)?;
+                output::note(&format!(
+                    "signed, and not submitted: {} {}, for at most {} tokens\nsubmit it within {} blocks, from any machine: \
+                     nervure wallet submit {}",
+                    self.account,
+                    call.intent(),
+                    price.fee,
+                    to.valid_for,
+                    to.file.display()
+                ));
+                return Ok(not_submitted());
+            }
             let (node, intent) = (self.session.node.client(), call.intent());
             let spending = Spending { node, envelope, fee: price.fee, intent };
             let sent = spending.run(self.dry_run, global).await;
@@ -249,7 +284,8 @@ impl Signer<'_> {
     }
 
     fn seal(&self, call: &Call, price: Price, standing: Standing) -> anyhow::Result<Envelope> {
-        let expiry = BlockHeight(standing.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
+        let blocks = self.sign_to.map_or(EXPIRES_AFTER_BLOCKS, |to| to.valid_for);
+        let expiry = BlockHeight(standing.height.0.saturating_add(blocks));
         let Price { fee, tip } = price;
         let transaction = Transaction { nonce: standing.nonce, fee, tip, expiry, call: call.clone() };
         Ok(transaction.seal(&self.key, &self.mesh()?)?)

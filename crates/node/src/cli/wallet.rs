@@ -7,6 +7,7 @@ mod multisig;
 mod proxy;
 mod rotate;
 mod show;
+pub(super) mod submit;
 mod vesting;
 
 use nervure_api::FeesView;
@@ -57,6 +58,7 @@ pub(crate) enum WalletCommand {
         #[command(flatten)]
         terms: SpendArgs,
     },
+    Submit(submit::SubmitArgs),
     Rotate(rotate::RotateArgs),
     Vest(vesting::VestArgs),
     Claim(vesting::ClaimArgs),
@@ -83,6 +85,7 @@ impl WalletCommand {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (call, terms) = match self {
+            Self::Submit(args) => return args.run(global).await,
             Self::Rotate(args) => return args.run(global).await,
             Self::Show(args) => return show_of(&args, global).await,
             Self::Vest(args) => return args.run(global).await,

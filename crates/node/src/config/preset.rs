@@ -1,6 +1,6 @@
 //! The two sets of defaults that a node's configuration starts from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use nervure_ledger::spec::{MeshSpec, Scope};
 
@@ -11,7 +11,7 @@ use nervure_ledger::spec::{MeshSpec, Scope};
 ///
 /// | | `Local` | `Public` |
 /// | --- | --- | --- |
-/// | sockets of the control and query plane | 127.0.0.1 | 0.0.0.0 |
+/// | sockets of the control and query plane | 127.0.0.1 | 0.0.0.0 and ::, as far as the machine has both |
 /// | mesh spec, when none is set | `MeshSpec::local("local")`, a mesh on this machine | none: it has to be set |
 ///
 /// A preset is about this node's sockets. Which addresses of other nodes are dialled follows from the scope in the mesh
@@ -33,11 +33,11 @@ impl Preset {
         }
     }
 
-    /// The address that the sockets of the control and query plane bind to.
-    pub(crate) fn bind(self) -> IpAddr {
+    /// The addresses that the sockets of the control and query plane bind to.
+    pub(crate) fn bind(self) -> Vec<IpAddr> {
         match self {
-            Self::Local => Ipv4Addr::LOCALHOST.into(),
-            Self::Public => Ipv4Addr::UNSPECIFIED.into(),
+            Self::Local => vec![Ipv4Addr::LOCALHOST.into()],
+            Self::Public => every_family(),
         }
     }
 
@@ -48,4 +48,12 @@ impl Preset {
             Self::Public => None,
         }
     }
+}
+
+/// All addresses of IPv4 and IPv6, without the family that the machine does not have. Both, if it is not known: then the start
+/// says what is wrong.
+fn every_family() -> Vec<IpAddr> {
+    let both = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let existing: Vec<IpAddr> = both.into_iter().filter(|ip| UdpSocket::bind((*ip, 0)).is_ok()).collect();
+    if existing.is_empty() { both.to_vec() } else { existing }
 }

@@ -36,9 +36,11 @@ pub(crate) struct Settings {
     /// openai:URL; can be given several times
     #[arg(long = "reference", value_name = "EXPERT")]
     pub references: Vec<ExpertSpec>,
-    /// Address that the control and query plane bind to [default: loopback in a local mesh, all in a public one]
+    /// Address that the control and query plane bind to; can be given several times [default: loopback in a local mesh, all
+    /// of IPv4 and IPv6 in a public one]
     #[arg(long, value_name = "IP")]
-    pub bind: Option<IpAddr>,
+    #[serde(deserialize_with = "addresses")]
+    pub bind: Vec<IpAddr>,
     /// UDP and TCP port of the control plane [default: a free one]
     #[arg(long, value_name = "PORT")]
     pub p2p_port: Option<u16>,
@@ -167,6 +169,20 @@ impl Settings {
 fn role<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<NodeRole>, D::Error> {
     let name = String::deserialize(deserializer)?;
     parse_role(&name).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Reads one address, or a list of them.
+fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an IP address or a list of them")]
+    enum Addresses {
+        One(IpAddr),
+        Several(Vec<IpAddr>),
+    }
+    Ok(match Addresses::deserialize(deserializer)? {
+        Addresses::One(address) => vec![address],
+        Addresses::Several(addresses) => addresses,
+    })
 }
 
 /// Reads a trusted header as the command line does.

@@ -16,10 +16,13 @@ use super::StartError;
 /// Addresses in a record; the record refuses more.
 const MAX_ADDRESSES: usize = 4;
 
-/// QUIC and TCP on `port` of `bind`.
-pub(crate) fn listen(bind: IpAddr, port: u16) -> Vec<Multiaddr> {
-    let base = || Multiaddr::from(bind);
-    vec![base().with(Protocol::Udp(port)).with(Protocol::QuicV1), base().with(Protocol::Tcp(port))]
+/// QUIC and TCP on `port` of each address of `bind`.
+pub(crate) fn listen(bind: &[IpAddr], port: u16) -> Vec<Multiaddr> {
+    let both = |ip: &IpAddr| {
+        let base = || Multiaddr::from(*ip);
+        [base().with(Protocol::Udp(port)).with(Protocol::QuicV1), base().with(Protocol::Tcp(port))]
+    };
+    bind.iter().flat_map(both).collect()
 }
 
 /// The bootstrap addresses of `spec`, without the node's own.
@@ -41,7 +44,7 @@ pub(crate) fn bootstrap(spec: &MeshSpec, own: &NodeId) -> Result<Vec<Multiaddr>,
 #[derive(Clone)]
 pub(crate) struct QueryPlace {
     pub(crate) external: Vec<Multiaddr>,
-    pub(crate) bound: SocketAddr,
+    pub(crate) bound: Vec<SocketAddr>,
     /// What the local router opens, where it is asked.
     pub(crate) mapped: Option<MappedPort>,
     pub(crate) scope: AddressScope,
@@ -83,7 +86,7 @@ impl QueryPlace {
 
     fn addresses_of(&self, listening: &[Multiaddr]) -> Vec<SocketAddr> {
         let direct: Vec<_> = listening.iter().filter(|address| relay(address).is_none()).cloned().collect();
-        let mut addresses = query(&self.external, &direct, self.bound, self.scope);
+        let mut addresses = query(&self.external, &direct, &self.bound, self.scope);
         let mapped = self.mapped.as_ref().and_then(MappedPort::address);
         addresses.extend(mapped.filter(|mapped| !addresses.contains(mapped)));
         addresses.truncate(MAX_ADDRESSES);
@@ -92,26 +95,40 @@ impl QueryPlace {
 }
 
 /// Where others reach the query endpoint that is bound to `bound`: at the addresses that the operator named, else
-/// at the one it is bound to, else at every address that the control plane listens on and others may dial.
+/// at those it is bound to and, where it is bound to all of a family, at every address of that family that the control plane
+/// listens on and others may dial. The families take turns, so that a record with room for few has both.
 fn query(
     external: &[Multiaddr],
     listening: &[Multiaddr],
-    bound: SocketAddr,
+    bound: &[SocketAddr],
     scope: AddressScope,
 ) -> Vec<SocketAddr> {
-    let ips = |addresses: &[Multiaddr]| addresses.iter().filter_map(ip).collect::<BTreeSet<_>>();
-    let ips = if !external.is_empty() {
-        ips(external)
-    } else if !bound.ip().is_unspecified() {
-        BTreeSet::from([bound.ip()])
-    } else {
-        ips(listening)
+    let named: BTreeSet<SocketAddr> = match external.is_empty() {
+        // An operator may name an address of a family that is translated to the other.
+        false => {
+            external.iter().filter_map(ip).filter_map(|ip| at(ip, bound, bound.first().copied())).collect()
+        }
+        true => {
+            let all = listening.iter().filter_map(ip).filter_map(|ip| at(ip, bound, None));
+            let is_bound_to_all = |address: &SocketAddr| {
+                bound.iter().any(|own| own.ip().is_unspecified() && own.is_ipv4() == address.is_ipv4())
+            };
+            let fixed = bound.iter().filter(|own| !own.ip().is_unspecified()).copied();
+            all.filter(is_bound_to_all).chain(fixed).collect()
+        }
     };
-    ips.into_iter()
-        .filter(|ip| scope == AddressScope::Local || is_global(&Multiaddr::from(*ip)))
-        .take(MAX_ADDRESSES)
-        .map(|ip| SocketAddr::new(ip, bound.port()))
-        .collect()
+    let may_know =
+        |address: &SocketAddr| scope == AddressScope::Local || is_global(&Multiaddr::from(address.ip()));
+    let (v4, v6): (Vec<_>, Vec<_>) = named.into_iter().filter(may_know).partition(SocketAddr::is_ipv4);
+    let longest = v4.len().max(v6.len());
+    let turns = (0..longest).flat_map(|turn| [v4.get(turn), v6.get(turn)]);
+    turns.flatten().copied().take(MAX_ADDRESSES).collect()
+}
+
+/// `ip` with the port of the socket in its family, else with that of `other`.
+fn at(ip: IpAddr, bound: &[SocketAddr], other: Option<SocketAddr>) -> Option<SocketAddr> {
+    let own = bound.iter().find(|own| own.is_ipv4() == ip.is_ipv4()).copied();
+    own.or(other).map(|own| SocketAddr::new(ip, own.port()))
 }
 
 /// The relay that an address leads through.
@@ -145,12 +162,36 @@ mod tests {
                 .iter()
                 .map(|text| text.parse().unwrap())
                 .collect();
-        let bound = "0.0.0.0:7".parse().unwrap();
-        let named = query(&[], &listening, bound, AddressScope::Public);
+        let bound = ["0.0.0.0:7".parse().unwrap()];
+        let named = query(&[], &listening, &bound, AddressScope::Public);
         assert_eq!(named, ["8.8.4.4:7".parse().unwrap()]);
-        assert_eq!(query(&[], &listening, bound, AddressScope::Local).len(), 2);
+        assert_eq!(query(&[], &listening, &bound, AddressScope::Local).len(), 2);
         let explicit = ["/ip4/9.9.9.9/udp/1/quic-v1".parse().unwrap()];
-        assert_eq!(query(&explicit, &listening, bound, AddressScope::Public), ["9.9.9.9:7".parse().unwrap()]);
+        assert_eq!(
+            query(&explicit, &listening, &bound, AddressScope::Public),
+            ["9.9.9.9:7".parse().unwrap()]
+        );
+    }
+
+    #[test]
+    fn both_families_are_advertised_each_with_its_port() {
+        let [v4, other_v4, v6]: [Multiaddr; 3] =
+            ["/ip4/8.8.4.4/udp/1/quic-v1", "/ip4/9.9.9.9/tcp/1", "/ip6/2606:4700::1111/udp/2/quic-v1"]
+                .map(|text| text.parse().unwrap());
+        let listening = [v4, other_v4, v6.clone()];
+        let bound: [SocketAddr; 2] = ["0.0.0.0:7".parse().unwrap(), "[::]:8".parse().unwrap()];
+        let expected = ["8.8.4.4:7", "[2606:4700::1111]:8", "9.9.9.9:7"].map(|text| text.parse().unwrap());
+        assert_eq!(query(&[], &listening, &bound, AddressScope::Public), expected);
+        // A node without IPv6 does not name an address of it that only the swarm has.
+        assert!(query(&[], std::slice::from_ref(&v6), &bound[..1], AddressScope::Public).is_empty());
+        // One address of several is bound to: no other one of its family is named.
+        let one: [SocketAddr; 2] = ["8.8.4.4:7".parse().unwrap(), "[::]:8".parse().unwrap()];
+        assert_eq!(query(&[], &listening, &one, AddressScope::Public), expected[..2]);
+        // The operator says that a router translates.
+        assert_eq!(
+            query(&[v6], &[], &bound[..1], AddressScope::Public),
+            ["[2606:4700::1111]:7".parse().unwrap()]
+        );
     }
 
     #[tokio::test]
@@ -161,7 +202,7 @@ mod tests {
         assert_eq!(relay(&circuit), Some(node));
         let place = QueryPlace {
             external: Vec::new(),
-            bound: "0.0.0.0:7".parse().unwrap(),
+            bound: vec!["0.0.0.0:7".parse().unwrap()],
             mapped: None,
             scope: AddressScope::Public,
             sealed: false,

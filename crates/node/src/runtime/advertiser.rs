@@ -68,7 +68,8 @@ impl Advertiser {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let (mut seq, mut place) = (0, self.place.now(&self.network).await);
         let mut publishing = JoinSet::new();
-        for round in 0.. {
+        let mut round = 0;
+        loop {
             let records = self.advertise(&mut seq, &place, false).await;
             let usual = self.expiry / RENEWALS_PER_EXPIRY;
             let pause = FIRST_INTERVALS.get(round).copied().unwrap_or(usual).min(usual);
@@ -79,13 +80,15 @@ impl Advertiser {
             let look = || self.place.now(&self.network).boxed();
             match stop.run_until_cancelled(wait_or_move(pause, &place, look)).await {
                 None => break,
-                Some(None) => {}
+                Some(None) => round += 1,
                 Some(Some(moved)) => {
                     tracing::info!(
                         ?moved,
                         "this node answers queries elsewhere now; its records are renewed"
                     );
                     place = moved;
+                    // Often again: the connections of before may carry nothing any more, and new ones are being made.
+                    round = 0;
                 }
             }
             while publishing.try_join_next().is_some() {}

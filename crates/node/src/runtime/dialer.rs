@@ -11,18 +11,34 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use libp2p::multiaddr::Protocol;
 use nervure_p2p::{
-    AddressScope, Multiaddr, NetworkHandle, is_global,
+    AddressScope, Multiaddr, NetworkHandle, StreamNeeds, is_global,
     query::{QueryClient, QueryError, QueryItem, QueryStream},
 };
 use nervure_protocol::{
-    AnswerHasher, ExpertRecord,
-    query::{ErrorText, QueryOpen, body::decode_event},
+    AnswerHasher, ExpertRecord, ExpertRequest,
+    query::{
+        ErrorText, QueryOpen,
+        body::{decode_event, decode_request},
+    },
 };
 use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
 use parking_lot::Mutex;
 
 /// How long a machine's network that lets no UDP through is taken to stay so.
 const UDP_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Bytes of one token in a frame of its own, and the time that a slow model takes for it: 20 a second.
+const TOKEN_BYTES: u64 = 64;
+const TOKEN_TIME: Duration = Duration::from_millis(50);
+
+/// Until the first token of a slow model.
+const ANSWER_DELAY: Duration = Duration::from_secs(10);
+
+/// Bytes of one vector of 4,096 dimensions.
+const VECTOR_BYTES: u64 = 36 << 10;
+
+/// Bytes of the open frame without its body, of the end with its receipt, and of the connection itself.
+const FRAMES_BYTES: u64 = 8 << 10;
 
 /// Opens queries from this node.
 pub(crate) struct QueryDialer {
@@ -42,11 +58,12 @@ impl QueryDialer {
     }
 
     /// Asks at the addresses that the record names. Where none answers, asks on the swarm's own connection to the node,
-    /// if there is one, or the record names no address, or this machine's network lets no UDP through. A node that is
-    /// only down costs no more dials.
+    /// if there is one, or the record names no address or also relays, as that of a node does whose IPv4 is behind a NAT and
+    /// whose IPv6 is not, or this machine's network lets no UDP through. Another node that is only down costs no more dials.
     async fn open(&self, query: ExpertQuery) -> Result<QueryStream, DialError> {
-        let addresses = if self.is_blocked() { Vec::new() } else { self.dialable(&query.record) };
+        let addresses = if self.is_blocked() { Vec::new() } else { dialable(self.scope, &query.record) };
         let (node, relays) = (query.record.node, query.record.relays.clone());
+        let needs = needs(&query);
         let open = open_frame(query);
         let unreachable = match self.client.open(node, &addresses, open.clone()).await {
             Ok(stream) => return Ok(stream),
@@ -61,12 +78,12 @@ impl QueryDialer {
             if blocked {
                 *self.blocked.lock() = Some(Instant::now() + UDP_RETRY_INTERVAL);
             }
-            if !blocked && !peers.iter().any(|peer| peer.node == node) {
+            if !blocked && relays.is_empty() && !peers.iter().any(|peer| peer.node == node) {
                 return Err(dial_error(unreachable));
             }
         }
         tracing::debug!(%node, "asking through the swarm");
-        let stream = self.network.query_stream(node, &relays).await;
+        let stream = self.network.query_stream(node, &relays, needs).await;
         let stream =
             stream.map_err(|error| DialError::Unreachable(format!("{unreachable}; {error}").into()))?;
         self.client.open_on(node, stream, open).await.map_err(dial_error)
@@ -75,16 +92,32 @@ impl QueryDialer {
     fn is_blocked(&self) -> bool {
         self.blocked.lock().is_some_and(|until| until > Instant::now())
     }
+}
 
-    /// The addresses of a record that may be dialled: a public mesh must not have us connect to our own network.
-    fn dialable(&self, record: &ExpertRecord) -> Vec<SocketAddr> {
-        let is_allowed = |address: &&SocketAddr| match self.scope {
-            Some(AddressScope::Local) => true,
-            Some(AddressScope::Public) => is_global(&Multiaddr::from(address.ip())),
-            None => false,
-        };
-        record.addresses.iter().filter(is_allowed).copied().collect()
-    }
+/// The addresses of a record that may be dialled: a public mesh must not have us connect to our own network. None without a scope.
+pub(super) fn dialable(scope: Option<AddressScope>, record: &ExpertRecord) -> Vec<SocketAddr> {
+    let is_allowed = |address: &&SocketAddr| match scope {
+        Some(AddressScope::Local) => true,
+        Some(AddressScope::Public) => is_global(&Multiaddr::from(address.ip())),
+        None => false,
+    };
+    record.addresses.iter().filter(is_allowed).copied().collect()
+}
+
+/// What a question and its answer may need of a relay. The tokens are those that the question and the expert allow; the size and
+/// the time of one are those of a slow model, as nothing says them.
+fn needs(query: &ExpertQuery) -> StreamNeeds {
+    let question = query.body.len() as u64;
+    let (answer, time) = match decode_request(&query.body) {
+        Ok(ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. }) => {
+            let tokens = sampling.max_tokens.min(query.record.max_output);
+            (u64::from(tokens) * TOKEN_BYTES, ANSWER_DELAY + TOKEN_TIME * tokens)
+        }
+        Ok(ExpertRequest::Embed { inputs }) => (inputs.len() as u64 * VECTOR_BYTES, query.timeout),
+        // The probabilities of one byte.
+        Ok(ExpertRequest::Distribution { .. }) | Err(_) => (VECTOR_BYTES, query.timeout),
+    };
+    StreamNeeds { bytes: question + answer + FRAMES_BYTES, time: time.min(query.timeout) }
 }
 
 /// Whether there are peers and none of them is connected over QUIC: then the query endpoints are out of reach too, and each
@@ -156,8 +189,12 @@ fn dial_error(error: QueryError) -> DialError {
 mod tests {
     use std::time::Duration;
 
-    use nervure_primitives::NodeId;
-    use nervure_protocol::query::QueryErrorCode;
+    use nervure_primitives::{Amount, Hash, NodeId};
+    use nervure_protocol::{
+        Sampling,
+        query::{QueryErrorCode, body::encode_request},
+        testing::record,
+    };
 
     use super::*;
 
@@ -167,6 +204,33 @@ mod tests {
             ["/ip4/8.8.4.4/udp/1/quic-v1", "/ip4/8.8.4.4/tcp/1"].map(|address| address.parse().unwrap());
         assert!(has_no_udp([&tcp].into_iter()) && !has_no_udp([].into_iter()));
         assert!(!has_no_udp([&tcp, &quic].into_iter()));
+    }
+
+    #[test]
+    fn what_a_question_needs_of_a_relay_follows_from_what_it_and_the_expert_allow() {
+        let asked = |max_tokens: u32, max_output: u32, timeout: u64| {
+            let sampling = Sampling { max_tokens, ..Sampling::default() };
+            let body = encode_request(&ExpertRequest::Complete { prompt: "fn ".into(), sampling }).unwrap();
+            let record = ExpertRecord { max_output, ..record(1, "a", "text.generate") };
+            needs(&ExpertQuery {
+                record,
+                body: body.into(),
+                budget: Amount::ZERO,
+                timeout: Duration::from_secs(timeout),
+                id: Hash::from_bytes([1; 32]),
+                salt: Hash::from_bytes([2; 32]),
+                hops: 0,
+            })
+        };
+        let short = asked(100, 4096, 600);
+        assert!(short.bytes < 32 << 10 && short.time == Duration::from_secs(15), "{short:?}");
+        let bounded = asked(1 << 20, 100, 600);
+        assert!(
+            bounded.time == short.time && bounded.bytes < short.bytes + 16,
+            "what the expert writes: {bounded:?}"
+        );
+        assert_eq!(asked(4096, 4096, 20).time, Duration::from_secs(20), "what the asker waits");
+        assert!(asked(1 << 20, 1 << 20, 600).bytes > 16 << 20, "more than a relay of this program carries");
     }
 
     #[test]

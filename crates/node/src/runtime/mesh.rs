@@ -37,6 +37,7 @@ use super::{
     light::{self, LightHandle, LightServer},
     live_scores,
     metrics::{VerdictCounters, register_state},
+    peer_reach::ReachServer,
     registry::LedgerRegistry,
     score_gossip::{self, ScoreGossip},
     serving::ServedExperts,
@@ -196,6 +197,8 @@ impl Mesh {
         if let Some(server) = &self.light_server {
             light::register(&mut protocols, server);
         }
+        ReachServer::new(self.network.clone(), self.chain.as_ref().map(Chain::handle))
+            .register(&mut protocols);
         if let Some(faucet) = faucet {
             faucet.register(&mut protocols);
         }

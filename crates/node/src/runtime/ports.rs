@@ -32,11 +32,18 @@ impl PortError {
 /// Checks the ports that a node with this configuration binds.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), PortError> {
     if !config.sealed {
-        udp(config.bind, config.p2p_port)?;
-        tcp(config.bind, config.p2p_port)?;
-        udp(config.bind, config.query_port)?;
+        planes(&config.bind, config.p2p_port, config.query_port)?;
     }
     tcp(config.http_bind, config.http_port)
+}
+
+/// Checks the ports of the control and the query plane on each of `addresses`.
+pub(crate) fn planes(addresses: &[IpAddr], p2p: u16, query: u16) -> Result<(), PortError> {
+    addresses.iter().try_for_each(|address| {
+        udp(*address, p2p)?;
+        tcp(*address, p2p)?;
+        udp(*address, query)
+    })
 }
 
 /// Checks that UDP `port` on `address` is free; 0 always is.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 use futures::{FutureExt, future::BoxFuture};
 use nervure_api::{
     AccountView, AnswerStream, AuditPage, Catalog, EvidenceView, ExpertPage, ExpertSearch, ExpertView,
-    NodeStatus, PeerView, Query, ServiceError, TransactionView,
+    NodeStatus, PeerReachView, PeerView, Query, ServiceError, TransactionView,
 };
 use nervure_gateway::{LedgerReader, LightCall, MeshService};
 use nervure_ledger::spec::Role;
@@ -28,7 +28,9 @@ use super::{
     directory::Directory,
     ledger::LedgerQueries,
     light::LightServer,
-    metrics, reach,
+    metrics,
+    peer_reach::PeerReach,
+    reach,
     serving::ServedExperts,
     skew::Skew,
     traffic::TrafficGossip,
@@ -47,6 +49,7 @@ pub(crate) struct NodeService {
     /// Where this node answers queries.
     pub query: Option<QueryPlace>,
     pub network: NetworkHandle,
+    pub peer_reach: PeerReach,
     pub ledger: LedgerQueries,
     pub router: Router,
     pub releaser: Releaser,
@@ -253,6 +256,10 @@ impl MeshService for NodeService {
             peers.into_iter().map(view::peer).collect()
         }
         .boxed()
+    }
+
+    fn peer_reach(&self, peer: NodeId) -> BoxFuture<'_, PeerReachView> {
+        self.peer_reach.look(peer).boxed()
     }
 
     fn metrics(&self) -> String {

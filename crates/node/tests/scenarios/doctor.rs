@@ -56,3 +56,37 @@ fn each_line_has_a_verdict_and_a_failing_one_a_next_step() {
     });
     assert_eq!(crate::mesh::gauge(&validator, "chain_standing_still"), 1);
 }
+
+#[test]
+fn the_ways_to_a_peer_are_checked_from_both_sides_and_the_failing_hop_is_named() {
+    let mesh = Mesh::up(&["--validators", "2", "--miners", "1"]);
+    let validator = mesh.dir().join("nodes/validator-1");
+    let miner = mesh.node("miner-1")["node"].as_str().unwrap().to_owned();
+    let good = eventually("all hops work", || {
+        let report = doctor(&validator, &[&miner]);
+        (report.code == 0 && verdict(&report, "query port") == "ok").then_some(report)
+    });
+    for hop in ["you -> mesh", "mesh -> peer", "you -> peer", "peer -> you", "peer says"] {
+        assert_eq!(verdict(&good, hop), "ok", "{hop}: {good:?}");
+    }
+    // The peer was asked through a node that both know.
+    let details = &good.json()["details"];
+    assert!(details["rendezvous"].as_array().unwrap().iter().any(|one| one["reaches"] == true), "{details}");
+    assert_eq!(details["report"]["sees"], "direct", "{details}");
+    // A client that is there for one command.
+    let (home, spec) = (tempfile::tempdir().unwrap(), mesh.mesh_file().display().to_string());
+    let visited = doctor(home.path(), &["--mesh", &spec, &miner]);
+    assert_eq!((visited.code, verdict(&visited, "you -> peer").as_str()), (0, "ok"), "{visited:?}");
+
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
+    let dead = eventually("no node reaches it", || {
+        let report = doctor(&validator, &[&miner]);
+        (verdict(&report, "mesh -> peer") == "fail").then_some(report)
+    });
+    assert_eq!((dead.code, verdict(&dead, "you -> peer").as_str()), (1, "fail"), "{dead:?}");
+    let text = run(&validator, &["doctor", &miner]);
+    let hop = text.out.lines().position(|line| line.starts_with("FAIL  mesh -> peer")).unwrap();
+    assert!(text.out.lines().nth(hop + 1).unwrap().contains("this is the failing hop"), "{text:?}");
+    let nonsense = run(&validator, &["doctor", "nonsense"]);
+    assert!(nonsense.code == 2 && nonsense.err.contains("nonsense"), "{nonsense:?}");
+}

@@ -66,6 +66,8 @@ struct Asked {
 
 /// A public mesh behind NATs.
 struct World {
+    /// Behind each there is a gateway and a miner.
+    kinds: Vec<Nat>,
     network: NatNetwork,
     spec: PathBuf,
     home: TempDir,
@@ -76,10 +78,10 @@ struct World {
 
 impl World {
     /// Not started. None where there are no NATs.
-    fn new() -> Option<Self> {
-        let kinds: Vec<_> = [Nat::Open; VALIDATORS].into_iter().chain(Nat::ALL).chain(Nat::ALL).collect();
-        let network = NatNetwork::new(&kinds)?;
-        let count = Nat::ALL.len().to_string();
+    fn new(kinds: &[Nat]) -> Option<Self> {
+        let sites = [&[Nat::Open; VALIDATORS][..], kinds, kinds].concat();
+        let network = NatNetwork::new(&sites)?;
+        let count = kinds.len().to_string();
         // A testnet writes keys and the spec.
         let testnet = Mesh::up(&["--validators", "2", "--miners", &count, "--gateways", &count]);
         testnet.run(&["testnet", "down"]).succeeded();
@@ -87,15 +89,15 @@ impl World {
         let spec = home.path().join("mesh.toml");
         fs::write(&spec, public(&fs::read_to_string(testnet.mesh_file()).unwrap())).unwrap();
         let of = |role: &str, count: usize| (1..=count).map(|n| format!("{role}-{n}")).collect::<Vec<_>>();
-        let names = [of("validator", VALIDATORS), of("miner", Nat::ALL.len()), of("gateway", Nat::ALL.len())]
-            .concat();
+        let names =
+            [of("validator", VALIDATORS), of("miner", kinds.len()), of("gateway", kinds.len())].concat();
         for name in &names {
             fs::create_dir(home.path().join(name)).unwrap();
             let key = testnet.dir().join("nodes").join(name).join("key.pem");
             fs::copy(key, home.path().join(name).join("key.pem")).unwrap();
         }
         let sites = names.into_iter().enumerate().map(|(site, name)| (name, site)).collect();
-        Some(Self { network, spec, home, sites, nodes: Vec::new() })
+        Some(Self { kinds: kinds.to_vec(), network, spec, home, sites, nodes: Vec::new() })
     }
 
     fn dir(&self, name: &str) -> PathBuf {
@@ -120,7 +122,7 @@ impl World {
         for number in 1..=VALIDATORS {
             self.start(&format!("validator-{number}"), &["--role", "validator", "--relay-server"]);
         }
-        for (number, kind) in Nat::ALL.into_iter().enumerate() {
+        for (number, kind) in self.kinds.clone().into_iter().enumerate() {
             let expert = format!("builtin:rust,name={}", kind.slug());
             let args = ["--role", "miner", "--query-port", QUERY_PORT, "--expert", &expert];
             self.start(&format!("miner-{}", number + 1), &args);
@@ -134,13 +136,13 @@ impl World {
 
     /// Waits until every gateway knows every miner, and those behind NATs have had time to find relays.
     fn forms(&self) {
-        for number in 1..=Nat::ALL.len() {
+        for number in 1..=self.kinds.len() {
             let gateway = format!("gateway-{number}");
             eventually(&format!("{gateway} knows all miners"), || {
                 let found = self.run(&gateway, &["experts", "find", "text.generate.rust", "--json"]);
                 let experts =
                     (found.code == 0).then(|| found.json()["experts"].as_array().map(Vec::len))??;
-                (experts == Nat::ALL.len()).then_some(())
+                (experts == self.kinds.len()).then_some(())
             });
         }
         let has_relays = |number: usize| {
@@ -149,7 +151,7 @@ impl World {
         };
         // Not an assertion: a program without relays of its own has a table too.
         let until = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < until && !(2..=Nat::ALL.len()).all(has_relays) {
+        while Instant::now() < until && !(2..=self.kinds.len()).all(has_relays) {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -299,7 +301,7 @@ fn can_be_direct(asker: Nat, miner: Nat) -> bool {
 
 #[test]
 fn every_gateway_reaches_every_miner_through_nats() {
-    let Some(mut world) = World::new() else { return };
+    let Some(mut world) = World::new(&Nat::ALL) else { return };
     world.start_all();
     world.forms();
     let rows = world.ask_all();
@@ -321,4 +323,31 @@ fn every_gateway_reaches_every_miner_through_nats() {
             );
         }
     }
+}
+
+/// Without following its address, a node waits for its connections to time out, and tells others nothing until then.
+#[test]
+fn a_miner_that_moves_is_asked_at_its_new_address() {
+    let Some(mut world) = World::new(&[Nat::Open]) else { return };
+    world.start_all();
+    world.forms();
+    let (miner, site) = ("miner-1", world.sites["miner-1"]);
+    let queries = |world: &World| {
+        let status = world.run(miner, &["status", "--json"]);
+        (status.code == 0).then(|| status.json()["reach"]["query"].clone())
+    };
+    let at = |address: String| serde_json::json!([format!("{address}:{QUERY_PORT}")]);
+    eventually("it names its address", || (queries(&world)? == at(NatNetwork::address(site))).then_some(()));
+    eventually("it is asked there", || {
+        (world.ask("gateway-1", Nat::Open).0 == Road::QueryPort).then_some(())
+    });
+    world.network.move_machine(site);
+    eventually("it names its new address", || {
+        (queries(&world)? == at(NatNetwork::next_address(site))).then_some(())
+    });
+    eventually("it is asked at its new address", || {
+        (world.ask("gateway-1", Nat::Open).0 == Road::QueryPort).then_some(())
+    });
+    let log = fs::read_to_string(world.dir(miner).join("log")).unwrap();
+    assert!(log.contains("its peers are dialled again") && log.contains("its records are renewed"), "{log}");
 }

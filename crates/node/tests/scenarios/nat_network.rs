@@ -143,6 +143,23 @@ impl NatNetwork {
         address(0, index + 1, 2)
     }
 
+    /// The public address of an open site after [`Self::move_machine`].
+    pub fn next_address(index: usize) -> String {
+        address(0, index + 1, 3)
+    }
+
+    /// Gives the machine of an open site another address, as a network that it joins instead of its own one does.
+    pub fn move_machine(&self, index: usize) {
+        let (old, new) = (Self::address(index), Self::next_address(index));
+        let gateway = address(0, index + 1, 1);
+        let change = format!(
+            "ip address add {new}/24 dev wan && ip address del {old}/24 dev wan && \
+             (ip address show dev wan | grep -q {new} || ip address add {new}/24 dev wan) && \
+             (ip route show default | grep -q . || ip route add default via {gateway})"
+        );
+        script(&self.sites[index].machine, &change).unwrap();
+    }
+
     /// `program`, to be run on the machine of a site.
     pub fn command(&self, index: usize, program: &str) -> Command {
         self.sites[index].machine.command(program)

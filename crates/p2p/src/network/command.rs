@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use libp2p::{PeerId, gossipsub::MessageId};
+use libp2p::{Multiaddr, PeerId, gossipsub::MessageId};
 use nervure_primitives::{Hash, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,7 +10,7 @@ use super::{
     handle::{NetworkStatus, PeerInfo},
     streams::StreamError,
 };
-use crate::{RequestError, roads::Road};
+use crate::{RequestError, circuit_limits::CircuitLimits, roads::Road};
 
 /// A request to the task.
 pub(super) enum Command {
@@ -18,13 +18,30 @@ pub(super) enum Command {
     Follow { family: String, numbers: BTreeSet<u16>, reply: oneshot::Sender<Result<(), FollowError>> },
     Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
     Request(OutboundRequest),
-    Reach { peer: PeerId, relays: Vec<PeerId>, reply: RoadReply },
+    Reach { to: Destination, reply: WayReply },
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
     Status { reply: oneshot::Sender<NetworkStatus> },
 }
 
-/// Receives the road to a node.
-pub(super) type RoadReply = oneshot::Sender<Result<Road, StreamError>>;
+/// A node to reach.
+pub(super) struct Destination {
+    pub(super) peer: PeerId,
+    /// The relays that it names; without them, those at hand are tried.
+    pub(super) relays: Vec<PeerId>,
+    /// Its addresses, beside those that are known.
+    pub(super) addresses: Vec<Multiaddr>,
+}
+
+/// How a node is reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) road: Road,
+    /// Those of the relay, on a relayed road.
+    pub(super) limits: CircuitLimits,
+}
+
+/// Receives the way to a node.
+pub(super) type WayReply = oneshot::Sender<Result<Way, StreamError>>;
 
 /// A request to another node.
 pub(super) struct OutboundRequest {

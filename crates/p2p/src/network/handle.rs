@@ -11,10 +11,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::command::{Command, FollowError, OutboundRequest, PublishError, Stopped};
+use super::command::{Command, Destination, FollowError, OutboundRequest, PublishError, Stopped, Way};
 use super::streams::{OPEN_TIMEOUT, QueryStreams, StreamError, Streams};
 use super::task::PortMapping;
-use crate::{NetworkConfig, NetworkMetrics, ProtocolSpec, RequestError, roads::Road};
+use crate::{NetworkConfig, NetworkMetrics, ProtocolSpec, RequestError, StreamNeeds, roads::Road};
 
 /// A node that this one is connected to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -180,17 +180,23 @@ impl NetworkHandle {
 
     /// Opens a stream to `node` for one query, over an existing or a new connection of the swarm. It reaches nodes
     /// whose query endpoint cannot be reached, such as one behind a NAT: directly where a hole can be punched within two
-    /// seconds, else through a relay. `relays` are those that the node names; without them, those at hand are tried.
+    /// seconds, else through a relay whose limits are enough for `needs`. `relays` are those that the node names; without them,
+    /// those at hand are tried.
     ///
     /// # Errors
-    /// When the node cannot be reached, or does not serve queries.
-    pub async fn query_stream(&self, node: NodeId, relays: &[NodeId]) -> Result<libp2p::Stream, StreamError> {
+    /// When the node cannot be reached, does not serve queries, or is reached only through a relay that does not carry so much.
+    pub async fn query_stream(
+        &self,
+        node: NodeId,
+        relays: &[NodeId],
+        needs: StreamNeeds,
+    ) -> Result<libp2p::Stream, StreamError> {
         let opening = async {
-            let road = self.road_to(node, relays).await?;
+            let road = self.road_to(node, relays, needs).await?;
             let opened = match self.streams.open(node, road).await {
                 // Of two connections that are established at once, one is closed: nothing was sent on it yet.
                 Err(StreamError::Unreachable(_)) => {
-                    let road = self.road_to(node, relays).await?;
+                    let road = self.road_to(node, relays, needs).await?;
                     self.streams.open(node, road).await.map(|stream| (stream, road))
                 }
                 opened => opened.map(|stream| (stream, road)),
@@ -200,11 +206,35 @@ impl NetworkHandle {
         timeout(OPEN_TIMEOUT, opening).await.unwrap_or(Err(StreamError::TimedOut))
     }
 
-    /// The road to `node`, once there is a connection.
-    async fn road_to(&self, node: NodeId, relays: &[NodeId]) -> Result<Road, StreamError> {
-        let peer = node.peer_id();
+    /// How this node is connected to `node`, which is dialled where it is not: at `addresses`, at those that are known or that
+    /// the DHT finds, and through relays.
+    ///
+    /// # Errors
+    /// When there is no connection within ten seconds.
+    pub async fn reach(&self, node: NodeId, addresses: Vec<Multiaddr>) -> Result<Road, StreamError> {
+        let to = Destination { peer: node.peer_id(), relays: Vec::new(), addresses };
+        let way = timeout(OPEN_TIMEOUT, self.way(to)).await.unwrap_or(Err(StreamError::TimedOut))?;
+        Ok(way.road)
+    }
+
+    /// The road to `node` for a question, once there is a connection.
+    async fn road_to(
+        &self,
+        node: NodeId,
+        relays: &[NodeId],
+        needs: StreamNeeds,
+    ) -> Result<Road, StreamError> {
         let relays = relays.iter().take(MAX_RELAYS).map(NodeId::peer_id).collect();
-        let reached = self.ask(|reply| Command::Reach { peer, relays, reply }).await;
+        let to = Destination { peer: node.peer_id(), relays, addresses: Vec::new() };
+        let Way { road, limits } = self.way(to).await?;
+        match limits.refusal(needs) {
+            Some(why) => Err(StreamError::BeyondRelay(ErrorText::new(why))),
+            None => Ok(road),
+        }
+    }
+
+    async fn way(&self, to: Destination) -> Result<Way, StreamError> {
+        let reached = self.ask(|reply| Command::Reach { to, reply }).await;
         reached.map_err(|stopped| StreamError::Unreachable(ErrorText::new(stopped)))?
     }
 

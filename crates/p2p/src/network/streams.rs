@@ -30,6 +30,9 @@ pub enum StreamError {
     /// The node is connected, but does not serve queries.
     #[error("the node does not serve queries")]
     NotServed,
+    /// The only connection is through a relay, which does not carry so much.
+    #[error("the node is reached through a relay only: {0}")]
+    BeyondRelay(ErrorText),
     /// The timeout passed.
     #[error("no stream within {} s", OPEN_TIMEOUT.as_secs())]
     TimedOut,

@@ -10,6 +10,7 @@ mod reach;
 mod reaching;
 mod relay_share;
 mod requests;
+mod roaming;
 mod routine;
 mod seen;
 mod topics;
@@ -36,13 +37,15 @@ use super::{
     handle::{NetworkStatus, PeerInfo},
 };
 use crate::{
-    Admission, NetworkConfig, NetworkMetrics, behaviour::Behaviour, gossip::Standing, peer_store::PeerStore,
+    Admission, NetworkConfig, NetworkMetrics, behaviour::Behaviour, circuit_limits::StatedLimits,
+    gossip::Standing, peer_store::PeerStore,
 };
 use gossip::Gossip;
 use identity::Restarts;
 use reaching::{Attempts, Roads};
 use relay_share::RelayShare;
 use requests::Requests;
+use roaming::Sources;
 use routine::Routine;
 pub use seen::PortMapping;
 use seen::Seen;
@@ -73,6 +76,10 @@ pub(super) struct Task {
     relay_share: RelayShare,
     /// Nodes that are being reached for questions.
     attempts: Attempts,
+    /// From which own address each connection leaves.
+    sources: Sources,
+    /// What relays let through.
+    limits: StatedLimits,
 }
 
 /// A connected peer.
@@ -138,6 +145,8 @@ impl Task {
             restarts: Restarts::default(),
             relay_share: RelayShare::default(),
             attempts: Attempts::default(),
+            sources: Sources::default(),
+            limits: StatedLimits::default(),
             swarm,
             config,
             admission,
@@ -178,7 +187,7 @@ impl Task {
             Command::Follow { family, numbers, reply } => drop(reply.send(self.follow(&family, &numbers))),
             Command::Closest { key, reply } => self.closest(key, reply),
             Command::Request(ask) => self.ask(ask),
-            Command::Reach { peer, relays, reply } => self.reach(peer, relays, reply),
+            Command::Reach { to, reply } => self.reach(to, reply),
             Command::Peers { reply } => drop(reply.send(self.peer_infos())),
             Command::Status { reply } => drop(reply.send(self.current_status())),
         }

@@ -21,8 +21,8 @@ pub struct ServerConfig {
     pub key: NodeKey,
     /// The mesh; a client of another one fails in the handshake.
     pub mesh: MeshId,
-    /// UDP address; port 0 lets the system choose.
-    pub bind: SocketAddr,
+    /// UDP addresses; port 0 lets the system choose, the same port for all where it is free.
+    pub bind: Vec<SocketAddr>,
     /// Connections in all; 1,024 by default. Beyond half of them, new addresses must prove themselves (QUIC Retry). Free
     /// keys get at most half of them.
     pub connections: NonZeroUsize,
@@ -79,12 +79,12 @@ const fn rate(n: u32) -> NonZeroU32 {
 }
 
 impl ServerConfig {
-    /// The defaults, on `bind`.
-    pub fn new(key: NodeKey, mesh: MeshId, bind: SocketAddr) -> Self {
+    /// The defaults, on all of `bind`.
+    pub fn new(key: NodeKey, mesh: MeshId, bind: impl IntoIterator<Item = SocketAddr>) -> Self {
         Self {
             key,
             mesh,
-            bind,
+            bind: bind.into_iter().collect(),
             connections: count(1024),
             connections_per_subnet: count(64),
             loopback_is_exempt: true,

@@ -5,7 +5,12 @@ mod metrics;
 mod places;
 mod reply;
 
-use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Instant};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Instant,
+};
 
 use futures::future::BoxFuture;
 use nervure_primitives::NodeId;
@@ -103,41 +108,49 @@ impl Shared {
 
 /// A running endpoint. Dropping it stops it.
 pub struct QueryServer {
-    local: SocketAddr,
+    /// Never empty.
+    local: Vec<SocketAddr>,
     stop: CancellationToken,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl QueryServer {
-    /// Binds the socket and starts the thread.
+    /// Binds the sockets and starts the thread.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// When there is no address, or one cannot be bound.
     pub fn start(
         config: ServerConfig,
         admission: Arc<dyn Admission>,
         service: Arc<dyn QueryService>,
     ) -> Result<Self, StartError> {
         let (quic, endpoint) = (tls::server(&config)?, tls::endpoint(&config.key));
-        let bind = |source| StartError::Bind { address: config.bind, source };
-        let socket = tls::socket(config.bind).map_err(bind)?;
-        let local = socket.local_addr().map_err(bind)?;
+        let bound = sockets(&config.bind)?;
+        let local = bound.iter().map(|(address, _)| *address).collect();
         let shared = Arc::new(Shared::new(config, admission, service));
         let stop = shared.stop.clone();
         let for_thread = shared.clone();
         let thread = super::client::on_own_thread("query-server", move || async move {
-            match Endpoint::new(endpoint, Some(quic), socket, Arc::new(TokioRuntime)) {
-                Ok(endpoint) => accept(endpoint, for_thread).await,
+            let start = |(_, socket)| {
+                Endpoint::new(endpoint.clone(), Some(quic.clone()), socket, Arc::new(TokioRuntime))
+            };
+            match bound.into_iter().map(start).collect::<Result<Arc<[_]>, _>>() {
+                Ok(endpoints) => accept_on_all(endpoints, for_thread).await,
                 Err(error) => tracing::error!(%error, "the query endpoint did not start"),
             }
         })?;
         Ok(Self { local, stop, shared, thread: Some(thread) })
     }
 
-    /// The address that it listens on.
+    /// The first address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.local[0]
+    }
+
+    /// The addresses that it listens on, in the order of the configuration.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local
     }
 
     /// Answers the query that `from` sends on a stream of the swarm. Runs on the current runtime.
@@ -172,25 +185,45 @@ impl Drop for QueryServer {
     }
 }
 
-async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
-    loop {
-        let incoming = tokio::select! {
-            () = shared.stop.cancelled() => break,
-            incoming = endpoint.accept() => incoming,
-        };
-        let Some(incoming) = incoming else { break };
-        admit(&endpoint, incoming, &shared);
+/// Binds a socket to each address. Those without a port get that of the first one, where it is free there: one port is
+/// easier to open in a firewall than two.
+fn sockets(addresses: &[SocketAddr]) -> Result<Vec<(SocketAddr, UdpSocket)>, StartError> {
+    let mut bound: Vec<(SocketAddr, UdpSocket)> = Vec::new();
+    for address in addresses {
+        let failed = |source| StartError::Bind { address: *address, source };
+        let first = bound.first().filter(|_| address.port() == 0).map(|(first, _)| first.port());
+        let same = first.and_then(|port| tls::socket(SocketAddr::new(address.ip(), port)).ok());
+        let socket = same.map_or_else(|| tls::socket(*address), Ok).map_err(failed)?;
+        bound.push((socket.local_addr().map_err(failed)?, socket));
     }
-    endpoint.close(0u32.into(), b"stopping");
+    match bound.is_empty() {
+        true => Err(StartError::Setup("no address to bind the query endpoint to".into())),
+        false => Ok(bound),
+    }
+}
+
+/// Accepts connections on all endpoints until the server stops.
+async fn accept_on_all(endpoints: Arc<[Endpoint]>, shared: Arc<Shared>) {
+    let accepting = endpoints.iter().map(|endpoint| accept(endpoint, &endpoints, &shared));
+    futures::future::join_all(accepting).await;
+    endpoints.iter().for_each(|endpoint| endpoint.close(0u32.into(), b"stopping"));
     shared.tasks.close();
     shared.tasks.wait().await;
     // The close has to reach the peers: they would wait for their idle timeout otherwise.
-    endpoint.wait_idle().await;
+    futures::future::join_all(endpoints.iter().map(Endpoint::wait_idle)).await;
+}
+
+async fn accept(endpoint: &Endpoint, all: &[Endpoint], shared: &Arc<Shared>) {
+    while let Some(Some(incoming)) = shared.stop.run_until_cancelled(endpoint.accept()).await {
+        // The bound is for all endpoints together.
+        let open = all.iter().map(Endpoint::open_connections).sum();
+        admit(open, incoming, shared);
+    }
 }
 
 /// Admits or refuses a connection before any TLS work is done for it.
-fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
-    let (open, most) = (endpoint.open_connections(), shared.config.connections.get());
+fn admit(open: usize, incoming: Incoming, shared: &Arc<Shared>) {
+    let most = shared.config.connections.get();
     // A retry makes the client prove its address before this node keeps state: spoofed sources cannot fill
     // the table. It costs a round trip, so it is asked for only under load.
     if open > most / 2 && incoming.may_retry() && !incoming.remote_address_validated() {

@@ -108,6 +108,10 @@ pub(super) fn socket(bind: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
     let _ = socket.set_send_buffer_size(BUFFER_BYTES);
     socket.set_nonblocking(true)?;
+    // IPv4 has a socket of its own, which may have the same port.
+    if bind.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&bind.into())?;
     Ok(socket.into())
 }

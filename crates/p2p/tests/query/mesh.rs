@@ -192,7 +192,7 @@ pub(crate) fn loopback(port: u16) -> SocketAddr {
 
 /// A server's settings, with a key of its own.
 pub(crate) fn server_config() -> ServerConfig {
-    ServerConfig::new(key(1), MESH, loopback(0))
+    ServerConfig::new(key(1), MESH, [loopback(0)])
 }
 
 /// A server, its expert, and how to reach it.

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nervure_p2p::{AddressScope, Network, NetworkConfig, NetworkHandle, StreamError, query::QueryItem};
+use nervure_p2p::{
+    AddressScope, Network, NetworkConfig, NetworkHandle, StreamError, StreamNeeds, query::QueryItem,
+};
 use nervure_primitives::NodeId;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +62,7 @@ impl Pair {
     }
 
     async fn ask(&self, does: Does) -> nervure_p2p::query::QueryStream {
-        let stream = self.asker.query_stream(self.id, &[]).await.unwrap();
+        let stream = self.asker.query_stream(self.id, &[], StreamNeeds::NONE).await.unwrap();
         client(2).open_on(self.id, stream, question(does)).await.unwrap()
     }
 }
@@ -98,9 +100,9 @@ async fn nodes_without_a_query_service_and_absent_nodes_are_told_apart() {
     let at = pair.asker.status().await.unwrap().listening;
     let third = swarm(3, at, &stop).await;
     until("they are connected", async || third.status().await.unwrap().connected >= 1).await;
-    let refused = third.query_stream(pair.asker.node(), &[]).await.unwrap_err();
+    let refused = third.query_stream(pair.asker.node(), &[], StreamNeeds::NONE).await.unwrap_err();
     assert_eq!(refused, StreamError::NotServed);
-    let absent = third.query_stream(key(99).node_id(), &[]).await.unwrap_err();
+    let absent = third.query_stream(key(99).node_id(), &[], StreamNeeds::NONE).await.unwrap_err();
     assert!(matches!(absent, StreamError::Unreachable(_)), "{absent:?}");
     stop.cancel();
 }

@@ -1,9 +1,9 @@
 //! Questions to a node that no other can dial: it takes places at relays by itself, and a direct connection goes before a
 //! relayed one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use nervure_p2p::{Multiaddr, StreamError};
+use nervure_p2p::{Multiaddr, StreamError, StreamNeeds};
 use nervure_primitives::NodeId;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
@@ -93,7 +93,7 @@ async fn a_node_that_cannot_be_dialled_takes_places_at_relays_and_replaces_lost_
     let hidden = relays.hidden(true, false).await;
     eventually("it has places at three of four relays", async || circuits(&hidden).await.len() == 3).await;
     let asker = relays.asker(false).await;
-    asker.handle.query_stream(hidden.id(), &places(&hidden).await).await.unwrap();
+    asker.handle.query_stream(hidden.id(), &places(&hidden).await, StreamNeeds::NONE).await.unwrap();
     assert_eq!((opened(&asker, "direct"), opened(&asker, "relayed")), (0, 1));
 
     let used = circuits(&hidden).await;
@@ -113,7 +113,7 @@ async fn without_relays_of_its_own_it_is_not_reached() {
     let hidden = relays.hidden(false, false).await;
     let asker = relays.asker(false).await;
     for relays in [Vec::new(), vec![relays.relays[0].id()], vec![relays.relays[1].id()]] {
-        let unreached = asker.handle.query_stream(hidden.id(), &relays).await.unwrap_err();
+        let unreached = asker.handle.query_stream(hidden.id(), &relays, StreamNeeds::NONE).await.unwrap_err();
         assert!(matches!(unreached, StreamError::Unreachable(_)), "{unreached:?}");
     }
     assert!(circuits(&hidden).await.is_empty());
@@ -128,12 +128,39 @@ async fn a_direct_connection_goes_before_the_relayed_one() {
         let asker = Arc::new(relays.asker(hole_punching).await);
         let ask = || {
             let (asker, node) = (asker.clone(), hidden.id());
-            async move { asker.handle.query_stream(node, &[]).await.map(drop) }
+            async move { asker.handle.query_stream(node, &[], StreamNeeds::NONE).await.map(drop) }
         };
         let answers = tokio::join!(ask(), ask(), ask());
         assert_eq!(answers, (Ok(()), Ok(()), Ok(())));
         assert_eq!(ask().await, Ok(()));
         assert_eq!((opened(&asker, "direct"), opened(&asker, "relayed")), expected);
+    }
+}
+
+/// The relays of these tests carry 16 MiB for ten minutes.
+#[tokio::test]
+async fn a_question_that_a_relay_does_not_carry_is_refused_before_it_is_sent() {
+    let most = StreamNeeds { bytes: 16 << 20, time: Duration::from_secs(600) };
+    let too_much = [
+        StreamNeeds { bytes: most.bytes + 1, ..most },
+        StreamNeeds { time: most.time + Duration::from_secs(1), ..most },
+    ];
+    for hole_punching in [false, true] {
+        let relays = Relays::new(1).await;
+        let hidden = relays.hidden(true, hole_punching).await;
+        eventually("it has a place at the relay", async || circuits(&hidden).await.len() == 1).await;
+        let asker = relays.asker(hole_punching).await;
+        let ask = async |needs| asker.handle.query_stream(hidden.id(), &[], needs).await.map(drop);
+        assert_eq!(ask(most).await, Ok(()));
+        for needs in too_much {
+            let asked = ask(needs).await;
+            match hole_punching {
+                // From machine to machine there is no limit.
+                true => assert_eq!(asked, Ok(())),
+                false => assert!(matches!(asked, Err(StreamError::BeyondRelay(_))), "{asked:?}"),
+            }
+        }
+        assert_eq!(opened(&asker, "relayed"), u64::from(!hole_punching));
     }
 }
 

@@ -24,7 +24,7 @@ impl DiscoveryNode for BenchNode {
     async fn start(spec: &MeshSpec, key: &NodeKey, p2p_port: u16) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut config = NodeConfig::new(Preset::Local, dir.path().into());
-        (config.bind, config.p2p_port) = (Ipv4Addr::LOCALHOST.into(), p2p_port);
+        (config.bind, config.p2p_port) = (vec![Ipv4Addr::LOCALHOST.into()], p2p_port);
         let setup = MeshSetup { config: &config, spec, key, slots: None };
         let mesh = Mesh::start(setup, LedgerRegistry::of(spec)?, None).await?;
         Ok(Self { mesh, _dir: dir })

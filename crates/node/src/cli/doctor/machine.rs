@@ -1,6 +1,6 @@
 //! What this machine gives a node: disk, file descriptors, ports, network interface, keys.
 
-use std::{fs, net::IpAddr, path::Path};
+use std::{fs, net::Ipv4Addr, path::Path};
 
 use nervure_primitives::key_file;
 use rustix::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cli::key::{self, KEY_FILE},
-    config::Preset,
+    config::{self, Preset},
     runtime::ports,
 };
 
@@ -100,13 +100,10 @@ fn ports_of(patient: &Patient) -> Finding {
     }
     let settings = &patient.settings;
     let preset = patient.spec.as_ref().map_or(Preset::Local, Preset::of);
-    let bind: IpAddr = settings.bind.unwrap_or(preset.bind());
+    let bind = config::bind(Vec::new(), settings.bind.clone(), preset);
     let (p2p, query) = (settings.p2p_port.unwrap_or(0), settings.query_port.unwrap_or(0));
-    let http = (settings.http_bind.unwrap_or(Preset::Local.bind()), settings.http_port.unwrap_or(0));
-    let checked = ports::udp(bind, p2p)
-        .and_then(|()| ports::tcp(bind, p2p))
-        .and_then(|()| ports::udp(bind, query))
-        .and_then(|()| ports::tcp(http.0, http.1));
+    let http = (settings.http_bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), settings.http_port.unwrap_or(0));
+    let checked = ports::planes(&bind, p2p, query).and_then(|()| ports::tcp(http.0, http.1));
     match checked {
         Err(error) => {
             Finding::bad("ports", error.to_string(), "choose another port in node.toml, or end its user")

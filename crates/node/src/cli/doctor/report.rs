@@ -51,13 +51,27 @@ impl Finding {
     }
 }
 
+/// A report as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    findings: &'a [Finding],
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    details: serde_json::Value,
+}
+
 /// All findings, in the order of the checks.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Finding>,
 }
 
 impl Report {
+    /// Those so far.
+    #[cfg(test)]
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Adds one.
     pub(super) fn push(&mut self, finding: Finding) {
         self.findings.push(finding);
@@ -65,8 +79,13 @@ impl Report {
 
     /// Prints it. An error when a check failed.
     pub(super) fn show(&self, global: &Global) -> anyhow::Result<()> {
+        self.show_with(global, &serde_json::Value::Null)
+    }
+
+    /// The same; the JSON also has `details`, where there are any.
+    pub(super) fn show_with(&self, global: &Global, details: &impl Serialize) -> anyhow::Result<()> {
         if global.json {
-            output::json(self)?;
+            output::json(&Document { findings: &self.findings, details: serde_json::to_value(details)? })?;
         } else {
             for Finding { check, verdict, says, next } in &self.findings {
                 let verdict = match verdict {

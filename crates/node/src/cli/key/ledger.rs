@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nervure_ledger::transaction::{Call, DeregisterNode, RegisterNode, SwapKey, consent};
 use nervure_primitives::{NodeId, key_file};
 
-use super::{Global, KEY_FILE, passphrase};
+use super::{Global, KEY_FILE, consent::ConsentFile, passphrase};
 use crate::cli::sign::SpendArgs;
 
 /// Registers a node key under your owner account: needed before the node can have stake or a slot
@@ -13,6 +13,9 @@ use crate::cli::sign::SpendArgs;
 pub(crate) struct RegisterArgs {
     /// The node key's file [default: key.pem in the node's directory]
     file: Option<PathBuf>,
+    /// The node's consent instead of its key, from its machine (nervure key consent)
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    consent: Option<PathBuf>,
     #[command(flatten)]
     terms: SpendArgs,
 }
@@ -45,6 +48,11 @@ impl DeregisterArgs {
 
 impl RegisterArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        if let Some(path) = &self.consent {
+            let mut signer = self.terms.signer(global).await?;
+            let consent = ConsentFile::read(path, signer.id(), signer.mesh()?)?;
+            return signer.send(Call::RegisterNode(RegisterNode { consent }), global).await.map(drop);
+        }
         let file = self.file.map_or_else(|| global.own_node_dir().map(|dir| dir.join(KEY_FILE)), Ok)?;
         let node = key_file::read(&file, passphrase().as_ref())?;
         let mut signer = self.terms.signer(global).await?;

@@ -50,20 +50,24 @@ pub(in crate::cli) fn account(path: &Path) -> anyhow::Result<MultisigAccount> {
     MultisigAccount::new(threshold, members).with_context(|| format!("the account in {}", path.display()))
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+/// Reads a file of at most 256 KiB.
+///
+/// # Errors
+/// When it has something else.
+pub(in crate::cli) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let shown = path.display();
     let mut text = String::new();
     let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
     serde_json::from_str(&text).with_context(|| {
         format!(
-            "{shown} is not such a file\nsee nervure wallet multisig --help and nervure wallet batch --help"
+            "{shown} is not such a file\nsee the help of the command that writes it, such as nervure wallet batch --help"
         )
     })
 }
 
 /// Writes a file that must not exist, so that no proposal is lost.
-pub(super) fn create(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+pub(in crate::cli) fn create(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut file = File::create_new(path)
         .with_context(|| format!("cannot create {}\nname another file", path.display()))?;
     writeln!(file, "{}", serde_json::to_string_pretty(value)?)

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use nervure_api::AccountView;
 use nervure_ledger::transaction::{Call, Holding, MAX_HOLDINGS, RotateOwner, Transfer, owner_consent};
-use nervure_primitives::{NodeId, key_file};
+use nervure_primitives::NodeId;
 
 use super::files;
 use crate::cli::{Global, key, output, sign::SpendArgs};
@@ -33,7 +33,7 @@ pub(in crate::cli) struct RotateArgs {
 
 impl RotateArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let new = key_file::read(&self.new, key::passphrase().as_ref())?;
+        let new = key::read_owner(&self.new)?;
         let taking = self.to_multisig.as_deref().map(files::account).transpose()?;
         let to = taking.as_ref().map_or_else(|| new.node_id(), |account| account.id());
         let mut signer = self.terms.signer(global).await?;

@@ -10,7 +10,7 @@ use super::{MeshSetup, chain_role};
 use crate::runtime::{
     StartError, address, anchor, assignments, audit,
     chain::{self, ChainRole},
-    directory, faucet, forward, gossip, light, live_scores,
+    directory, faucet, forward, gossip, light, live_scores, peer_reach,
     registry::LedgerRegistry,
     scope, score_gossip,
     sealed::{self, LedgerContacts},
@@ -56,7 +56,7 @@ pub(super) async fn start_network(
 fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<NetworkConfig, StartError> {
     let MeshSetup { config, spec, key, .. } = setup;
     let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
-    network.listen = address::listen(config.bind, config.p2p_port);
+    network.listen = address::listen(&config.bind, config.p2p_port);
     network.reach.relay_server = config.relay_server;
     network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
@@ -76,6 +76,7 @@ fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Net
     if !config.follow {
         network.protocols.push(chain::submission_protocol());
     }
+    network.protocols.push(peer_reach::protocol());
     network.protocols.push(faucet::protocol());
     network.protocols.push(light::protocol());
     network.protocols.push(anchor::protocol());

@@ -51,7 +51,7 @@ impl MeshSetup<'_> {
 
     /// Where `server` is asked, with the port that the router opens for it.
     pub(crate) fn place(&self, server: &QueryServer, mapped: Option<MappedPort>) -> QueryPlace {
-        let (external, bound) = (self.config.external.clone(), server.local_addr());
+        let (external, bound) = (self.config.external.clone(), server.local_addrs().to_vec());
         QueryPlace { external, bound, mapped, scope: scope(self.spec), sealed: self.config.sealed }
     }
 
@@ -61,7 +61,9 @@ impl MeshSetup<'_> {
         let wanted = scope(self.spec) == AddressScope::Public
             && self.config.external.is_empty()
             && !self.config.sealed;
-        wanted.then(|| MappedPort::new(server.local_addr().port()))
+        // Routers map ports of IPv4 only; without it there is nothing to map.
+        let v4 = server.local_addrs().iter().find(|address| address.is_ipv4());
+        v4.filter(|_| wanted).map(|address| MappedPort::new(address.port()))
     }
 
     /// The time from one block to the next.

@@ -109,7 +109,7 @@ impl Miner {
             load: ExpertLoad::default(),
             places: ExpertPlaces::new(NonZeroUsize::new(places).unwrap()),
         };
-        let config = ServerConfig::new(key(1), MESH, (Ipv4Addr::LOCALHOST, 0).into());
+        let config = ServerConfig::new(key(1), MESH, [(Ipv4Addr::LOCALHOST, 0).into()]);
         let experts = Arc::new(ServedExperts::new([served]));
         let server = QueryServer::start(config, Arc::new(Classes { all_alike }), experts).unwrap();
         Self { id: key(1).node_id(), at: server.local_addr(), _server: server }

@@ -1,4 +1,4 @@
-//! Places at relays, for a node that others cannot dial: it takes them among the registered nodes that it is connected to and
+//! Places at relays, for a node that others, or those without IPv6, cannot dial: it takes them among the registered nodes that it is connected to and
 //! that offer to relay, and other ones when these are lost. libp2p renews them.
 //!
 //! What a hostile relay can do: refuse, close what it relays, and see who talks to whom and how much. It reads nothing, and there
@@ -26,32 +26,42 @@ impl Task {
         if !self.config.reach.auto_relay {
             return;
         }
-        let wants_relays = self.wants_relays();
-        self.answer_lookups(!wants_relays);
+        self.answer_lookups(self.is_open());
         let missing = WANTED_RELAYS.saturating_sub(self.circuits.count());
-        if missing == 0 || !wants_relays {
+        if missing == 0 || (self.is_open() && self.is_open_to_ipv4()) {
             return;
         }
         let offers =
             self.relays(|task, peer| task.peers[peer].registered && task.circuits.may_choose(peer, now));
         for (relay, address) in offers.into_iter().take(missing) {
-            tracing::info!(%relay, "others cannot dial this node: it asks a relay for a place");
+            tracing::info!(%relay, "others cannot dial this node over IPv4: it asks a relay for a place");
             self.circuits.choose(address);
         }
     }
 
-    /// Whether others may be unable to dial this node. Not where the operator names an address. What a NAT lets through from
-    /// nodes that this one has talked to, AutoNAT takes for reachable: so that an address that is not this machine's own does
-    /// not suffice.
-    fn wants_relays(&self) -> bool {
-        let reach = &self.config.reach;
-        if reach.relay_server || !self.config.external.is_empty() {
-            return false;
-        }
-        let is_open = |address: &Multiaddr| {
-            !is_circuit(address) && (self.config.scope == AddressScope::Local || is_global(address))
-        };
-        self.reachable == Some(false) || !self.swarm.listeners().any(is_open)
+    /// Whether others can dial this node, as far as it knows: where the operator says so, or it has an address of its own that is
+    /// global. What a NAT lets through from nodes that this one has talked to, AutoNAT takes for reachable: so that an address
+    /// that is not this machine's own does not suffice.
+    fn is_open(&self) -> bool {
+        self.is_said_to_be_open()
+            || (self.reachable != Some(false)
+                && self.swarm.listeners().any(|address| self.is_own_open(address)))
+    }
+
+    /// Whether nodes without IPv6 can. Most homes have a NAT for IPv4 and none for IPv6: such a node answers lookups, and takes
+    /// places at relays for those that cannot dial it.
+    fn is_open_to_ipv4(&self) -> bool {
+        let is_v4 = |address: &Multiaddr| matches!(address.iter().next(), Some(Protocol::Ip4(_)));
+        self.is_said_to_be_open()
+            || self.swarm.listeners().any(|address| is_v4(address) && self.is_own_open(address))
+    }
+
+    fn is_said_to_be_open(&self) -> bool {
+        self.config.reach.relay_server || !self.config.external.is_empty()
+    }
+
+    fn is_own_open(&self, address: &Multiaddr) -> bool {
+        !is_circuit(address) && (self.config.scope == AddressScope::Local || is_global(address))
     }
 
     /// A node that is reached through relays only does not answer lookups: it would be in the routing tables of others, whose

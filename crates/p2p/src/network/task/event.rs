@@ -12,7 +12,7 @@ use libp2p::{
 use nervure_protocol::names::AgentName;
 use tokio::time::Instant;
 
-use super::{Peer, Roads, Task};
+use super::{Peer, Roads, Task, roaming::own_address_to};
 use crate::{
     AddressScope, address::is_circuit, behaviour::BehaviourEvent, diversity::subnet, gossip::Standing,
     network::node_of, transport::first_hop,
@@ -29,13 +29,19 @@ impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.sources.add((connection_id, peer_id), &endpoint, own_address_to);
                 self.connected(peer_id, &endpoint);
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
-                self.disconnected(&peer_id, matches!(cause, Some(ConnectionError::KeepAliveTimeout)));
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, num_established, cause } => {
+                self.sources.remove(connection_id);
+                match num_established {
+                    0 => {
+                        self.disconnected(&peer_id, matches!(cause, Some(ConnectionError::KeepAliveTimeout)))
+                    }
+                    _ => self.road_closed(&peer_id, &endpoint),
+                }
             }
-            SwarmEvent::ConnectionClosed { peer_id, endpoint, .. } => self.road_closed(&peer_id, &endpoint),
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "dialling failed");
                 self.unreachable(
@@ -49,6 +55,8 @@ impl Task {
                 self.metrics.connections_refused.inc();
             }
             SwarmEvent::NewListenAddr { listener_id, address } => self.listening(listener_id, address),
+            // The machine has lost it: others are no longer told.
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.swarm.remove_external_address(&address),
             SwarmEvent::ListenerClosed { listener_id, .. } => {
                 self.circuits.closed(listener_id, Instant::now());
             }
@@ -64,6 +72,7 @@ impl Task {
             BehaviourEvent::Kad(event) => self.dht_event(event),
             BehaviourEvent::Ping(event) => self.ping_event(&event),
             BehaviourEvent::Relay(event) => self.relay_event(&event),
+            BehaviourEvent::Circuits(event) => self.limits.stated(&event),
             BehaviourEvent::Mdns(event) => self.mdns_event(event),
             BehaviourEvent::Holes(event) => self.hole_punch_event(&event),
             BehaviourEvent::Probe(event) => self.probed(event.result.is_ok()),
@@ -114,6 +123,9 @@ impl Task {
             peer.address = address.clone();
         }
         self.set_gossip_access(&peer_id, registered, class);
+        if !endpoint.is_relayed() {
+            self.close_replaced(&peer_id);
+        }
         self.road_opened(&peer_id, endpoint);
         self.measure();
     }

@@ -26,7 +26,11 @@ use tokio::time::Instant;
 use super::{Lookup, Task};
 use crate::{
     address::is_circuit,
-    network::{command::RoadReply, streams::StreamError},
+    circuit_limits::CircuitLimits,
+    network::{
+        command::{Destination, Way, WayReply},
+        streams::StreamError,
+    },
     roads::Road,
 };
 
@@ -48,6 +52,8 @@ const MAX_DIALLED_BACK: usize = 4;
 pub(super) struct Roads {
     direct: u32,
     relayed: u32,
+    /// The limits of the first of the relayed ones.
+    limits: CircuitLimits,
     /// Until when a direct connection may follow the relayed ones; none when it is not awaited.
     punching: Option<Instant>,
     /// Whether the addresses that it reports were dialled.
@@ -59,21 +65,26 @@ impl Roads {
         self.direct > 0
     }
 
-    /// The road that a question takes; none while a direct one may come.
-    fn best(&self, now: Instant) -> Option<Road> {
+    /// The way that a question takes; none while a direct one may come.
+    fn best(&self, now: Instant) -> Option<Way> {
         if self.is_direct() {
-            return Some(Road::Direct);
+            return Some(Way { road: Road::Direct, limits: CircuitLimits::default() });
         }
-        self.punching.is_none_or(|until| until <= now).then_some(Road::Relayed)
+        let way = Way { road: Road::Relayed, limits: self.limits };
+        self.punching.is_none_or(|until| until <= now).then_some(way)
     }
 
-    /// A connection was established. Returns whether it is a direct one that replaces relayed ones.
-    fn add(&mut self, relayed: bool, punching: Option<Instant>) -> bool {
-        if relayed {
-            self.relayed += 1;
-            self.punching = self.punching.or(punching);
-            return false;
+    /// A relayed connection was established.
+    fn add_relayed(&mut self, limits: CircuitLimits, punching: Option<Instant>) {
+        if self.relayed == 0 {
+            self.limits = limits;
         }
+        self.relayed += 1;
+        self.punching = self.punching.or(punching);
+    }
+
+    /// A direct connection was established. Returns whether it replaces relayed ones.
+    fn add_direct(&mut self) -> bool {
         self.direct += 1;
         self.direct == 1 && self.relayed > 0
     }
@@ -91,7 +102,7 @@ pub(super) struct Attempts(BTreeMap<PeerId, Attempt>);
 
 /// An attempt to reach a node, and who waits for it.
 struct Attempt {
-    replies: Vec<RoadReply>,
+    replies: Vec<WayReply>,
     /// The relays that the node names.
     relays: Vec<PeerId>,
     /// Lookups in progress.
@@ -103,11 +114,12 @@ struct Attempt {
 }
 
 impl Task {
-    /// Answers with the road to `peer` once it is known.
-    pub(super) fn reach(&mut self, peer: PeerId, relays: Vec<PeerId>, reply: RoadReply) {
+    /// Answers with the road to a node once it is known.
+    pub(super) fn reach(&mut self, to: Destination, reply: WayReply) {
+        let Destination { peer, relays, addresses: named } = to;
         let known = self.peers.get(&peer);
-        if let Some(road) = known.and_then(|known| known.roads.best(Instant::now())) {
-            return answer(reply, Ok(road));
+        if let Some(way) = known.and_then(|known| known.roads.best(Instant::now())) {
+            return answer(reply, Ok(way));
         }
         let connected = known.is_some();
         if let Some(attempt) = self.attempts.0.get_mut(&peer) {
@@ -120,6 +132,7 @@ impl Task {
             return answer(reply, unreachable("too many nodes are being dialled"));
         }
         let mut addresses = self.book.addresses(&peer);
+        addresses.extend(named);
         addresses.retain(|address| self.may_dial(address));
         addresses.extend(self.circuits_to(peer, &relays));
         let replies = vec![reply];
@@ -202,7 +215,9 @@ impl Task {
     pub(super) fn road_opened(&mut self, peer: &PeerId, endpoint: &ConnectedPoint) {
         let punching = self.config.reach.hole_punching.then(|| Instant::now() + PUNCH_TIMEOUT);
         let Some(known) = self.peers.get_mut(peer) else { return };
-        if known.roads.add(endpoint.is_relayed(), punching) {
+        if endpoint.is_relayed() {
+            known.roads.add_relayed(self.limits.of(peer, endpoint), punching);
+        } else if known.roads.add_direct() {
             self.metrics.holes_punched.inc();
         }
         self.settle_known(*peer, Instant::now());
@@ -259,24 +274,24 @@ impl Task {
     }
 
     fn settle_known(&mut self, peer: PeerId, now: Instant) {
-        if let Some(road) = self.peers.get(&peer).and_then(|known| known.roads.best(now)) {
-            self.settle(peer, &Ok(road));
+        if let Some(way) = self.peers.get(&peer).and_then(|known| known.roads.best(now)) {
+            self.settle(peer, &Ok(way));
         }
     }
 
-    fn settle(&mut self, peer: PeerId, result: &Result<Road, StreamError>) {
+    fn settle(&mut self, peer: PeerId, result: &Result<Way, StreamError>) {
         if let Some(attempt) = self.attempts.0.remove(&peer) {
             attempt.replies.into_iter().for_each(|reply| answer(reply, result.clone()));
         }
     }
 }
 
-fn unreachable(reason: impl std::fmt::Display) -> Result<Road, StreamError> {
+fn unreachable(reason: impl std::fmt::Display) -> Result<Way, StreamError> {
     Err(StreamError::Unreachable(ErrorText::new(reason)))
 }
 
 /// Sending the reply fails only when its caller has stopped waiting.
-fn answer(reply: RoadReply, result: Result<Road, StreamError>) {
+fn answer(reply: WayReply, result: Result<Way, StreamError>) {
     drop(reply.send(result));
 }
 
@@ -284,25 +299,31 @@ fn answer(reply: RoadReply, result: Result<Road, StreamError>) {
 mod tests {
     use super::*;
 
+    fn road(roads: &Roads, now: Instant) -> Option<Road> {
+        roads.best(now).map(|way| way.road)
+    }
+
     #[test]
     fn a_relayed_road_waits_for_a_direct_one_and_is_used_when_none_comes() {
         let (mut roads, now) = (Roads::default(), Instant::now());
-        let until = now + PUNCH_TIMEOUT;
-        assert!(!roads.add(true, Some(until)));
-        assert_eq!((roads.best(now), roads.best(until)), (None, Some(Road::Relayed)));
-        roads.add(true, Some(until + PUNCH_TIMEOUT));
-        assert_eq!(roads.best(until), Some(Road::Relayed), "a second one does not prolong the wait");
-        assert!(roads.add(false, None) && !roads.add(false, None), "it is replaced once");
-        assert_eq!(roads.best(now), Some(Road::Direct));
+        let (until, limits) = (now + PUNCH_TIMEOUT, CircuitLimits { bytes: Some(7), time: None });
+        roads.add_relayed(limits, Some(until));
+        assert_eq!((road(&roads, now), road(&roads, until)), (None, Some(Road::Relayed)));
+        assert_eq!(roads.best(until).map(|way| way.limits), Some(limits));
+        roads.add_relayed(CircuitLimits::default(), Some(until + PUNCH_TIMEOUT));
+        assert_eq!(road(&roads, until), Some(Road::Relayed), "a second one does not prolong the wait");
+        assert!(roads.add_direct() && !roads.add_direct(), "it is replaced once");
+        assert_eq!(road(&roads, now), Some(Road::Direct));
+        assert_eq!(roads.best(now).map(|way| way.limits), Some(CircuitLimits::default()));
         roads.remove(false);
         roads.remove(false);
-        assert_eq!(roads.best(until), Some(Road::Relayed), "the direct one was lost");
+        assert_eq!(road(&roads, until), Some(Road::Relayed), "the direct one was lost");
     }
 
     #[test]
     fn without_hole_punching_there_is_no_wait() {
         let mut roads = Roads::default();
-        roads.add(true, None);
-        assert_eq!(roads.best(Instant::now()), Some(Road::Relayed));
+        roads.add_relayed(CircuitLimits::default(), None);
+        assert_eq!(road(&roads, Instant::now()), Some(Road::Relayed));
     }
 }

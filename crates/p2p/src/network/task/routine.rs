@@ -59,6 +59,7 @@ impl Task {
         self.measure();
         self.tend_contacts(self.routine.ticks);
         self.choose_relays(now);
+        self.follow_own_address();
         for (id, peer) in &mut self.peers {
             peer.standing.fade(&mut self.swarm.behaviour_mut().gossip, id);
         }
