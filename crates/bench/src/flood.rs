@@ -1,23 +1,30 @@
-//! A miner that strangers flood: what validators and askers with stake get of it, beside a time without the flood and beside
-//! a stranger that asks the same.
+//! Miners that strangers flood: what validators and askers with stake get of them, beside a time without the flood and
+//! beside a stranger that asks the same.
 //!
-//! The strangers have any number of keys. *Stalled* ones let the miner send no byte, and ask every 100 ms on each of 66
-//! connections, with a deadline of ten minutes, half of it what the miner refuses (findings T4 and T6). *Greedy* ones ask
-//! for the longest text, and again as soon as they are answered or refused (T5).
+//! One miner serves a built-in model with one worker, the other one an OpenAI-compatible upstream. Each is flooded on its
+//! own. The strangers have any number of keys. *Stalled* ones let the miner send no byte, and ask every 100 ms on each of
+//! 66 connections, with a deadline of ten minutes, half of it what the miner refuses (findings T4 and T6). *Greedy* ones
+//! ask for the longest text, and again as soon as they are answered or refused (T5).
+//!
+//! [`FloodReport::complaints`] says what a miner did not hold: answers in time to validators and askers with stake, its
+//! memory, its file descriptors, and the requests that its upstream had at once.
 
 mod askers;
+mod report;
+mod upstream;
 
 use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use nervure_primitives::{NodeKey, key_file};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, up};
-use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use askers::Outcomes;
 use askers::{Asker, Miner};
+pub use report::{AskerFigures, FloodReport, FloodedMiner, ProcessFigures};
+use upstream::Upstream;
 
 /// Stalled connections, as many as silenced a miner before.
 const STALLED: usize = 66;
@@ -28,51 +35,27 @@ const GREEDY: usize = 24;
 /// Interval between two looks at the miner's process.
 const PROCESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What one asker got.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct AskerFigures {
-    /// Its class.
-    pub class: &'static str,
-    /// Questions, and those that were answered within ten seconds, without the flood.
-    pub calm: Outcomes,
-    /// The same with it.
-    pub flooded: Outcomes,
-}
+/// The miners, by what they serve.
+const MINERS: [(&str, &str); 2] = [("miner-1", "a built-in model"), ("miner-2", "an upstream")];
 
-/// The largest that the miner's process was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ProcessFigures {
-    /// Resident memory, in KiB.
-    pub memory_kib: u64,
-    /// Open file descriptors.
-    pub descriptors: u64,
-}
+/// The askers that are measured, and the nodes whose keys they have; the stranger has a new one.
+const ASKERS: [(&str, Option<&str>); 3] =
+    [("validator", Some("validator-1")), ("staked", Some("gateway-1")), ("stranger", None)];
 
-/// The figures of a run.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct FloodReport {
-    /// The validator, the gateway, and a stranger.
-    pub askers: Vec<AskerFigures>,
-    /// The miner without the flood.
-    pub calm: ProcessFigures,
-    /// The miner with it.
-    pub flooded: ProcessFigures,
-    /// Questions of the flood.
-    pub flood: u64,
-}
-
-/// Measures for `time` without the flood and as long with it.
+/// Measures each miner for `time` without the flood and as long with it.
 ///
 /// # Errors
 /// If the testnet does not start.
 pub async fn flood(time: Duration, mut progress: impl FnMut(&str)) -> anyhow::Result<FloodReport> {
     let home = tempfile::tempdir().context("cannot make a directory for the testnet")?;
+    let upstream = Upstream::start().await?;
+    let served = format!("openai:{},model={},capability=text.generate.rust", upstream.url(), upstream::MODEL);
     let options = UpOptions {
         dir: home.path().join("testnet"),
         binary: std::env::current_exe()?,
         name: "flood".into(),
-        shape: Shape { validators: 1, miners: 1, gateways: 1 },
-        experts: vec!["builtin:rust".into()],
+        shape: Shape { validators: 1, miners: MINERS.len(), gateways: 1 },
+        experts: vec!["builtin:rust".into(), served],
         upstream: None,
         record_expiry_seconds: None,
         block_milliseconds: None,
@@ -81,27 +64,34 @@ pub async fn flood(time: Duration, mut progress: impl FnMut(&str)) -> anyhow::Re
         timeout: Duration::from_secs(120),
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;
-    let measured = measure(&options.dir, time, &mut progress).await;
+    let mut miners = Vec::new();
+    let measured = async {
+        for miner in MINERS {
+            miners.push(measure(&options.dir, miner, time, &mut progress).await?);
+        }
+        anyhow::Ok(())
+    }
+    .await;
     testnet.stop(&CancellationToken::new(), &mut Silent).await?;
-    measured
+    measured?;
+    Ok(FloodReport { miners, upstream_requests: upstream.most_at_once() })
 }
 
-async fn measure(dir: &Path, time: Duration, progress: &mut impl FnMut(&str)) -> anyhow::Result<FloodReport> {
+/// The figures of one miner.
+async fn measure(
+    dir: &Path,
+    (name, serves): (&str, &'static str),
+    time: Duration,
+    progress: &mut impl FnMut(&str),
+) -> anyhow::Result<FloodedMiner> {
     let layout = Layout::new(dir);
-    let file = NodeFile::read(layout.node("miner-1").dir())?.context("miner-1 has written no node.json")?;
+    let file = NodeFile::read(layout.node(name).dir())?.with_context(|| format!("no node.json of {name}"))?;
     let miner = Miner::of(&file)?;
-    let key = |name: &str| key_file::read(&layout.node(name).key(), None);
-    let stranger = NodeKey::generate().context("no randomness")?;
-    let askers = [("validator", key("validator-1")?), ("staked", key("gateway-1")?), ("stranger", stranger)];
-    let askers: Vec<_> = askers
-        .into_iter()
-        .map(|(class, key)| anyhow::Ok((class, Asker::new(&miner, key)?)))
-        .collect::<Result<_, _>>()?;
-    progress("without the flood");
+    let askers = measured(&layout, &miner)?;
+    progress(&format!("{serves}, without the flood"));
     let (calm, calm_process) = ask_all(&askers, file.pid, time).await?;
-    progress(&format!("{STALLED} stalled connections and {GREEDY} greedy keys"));
-    let mut flooders = JoinSet::new();
-    let counted = askers::Counter::default();
+    progress(&format!("{serves}, {STALLED} stalled connections and {GREEDY} greedy keys"));
+    let (mut flooders, counted) = (JoinSet::new(), askers::Counter::default());
     for number in 0..STALLED {
         flooders.spawn(askers::stall(miner.clone(), number % 2 == 0, counted.clone()));
     }
@@ -110,29 +100,40 @@ async fn measure(dir: &Path, time: Duration, progress: &mut impl FnMut(&str)) ->
     }
     let (flooded, flooded_process) = ask_all(&askers, file.pid, time).await?;
     flooders.shutdown().await;
-    let figures = askers.iter().zip(calm).zip(flooded);
-    let figures = figures.map(|((asker, calm), flooded)| AskerFigures { class: asker.0, calm, flooded });
-    Ok(FloodReport {
-        askers: figures.collect(),
+    let figures = ASKERS.iter().zip(calm).zip(flooded);
+    Ok(FloodedMiner {
+        serves,
+        askers: figures
+            .map(|((asker, calm), flooded)| AskerFigures { class: asker.0, calm, flooded })
+            .collect(),
         calm: calm_process,
         flooded: flooded_process,
         flood: counted.get(),
     })
 }
 
+/// The askers that are measured, each with a connection of its own.
+fn measured(layout: &Layout, miner: &Miner) -> anyhow::Result<Vec<Asker>> {
+    let key = |node: Option<&str>| -> anyhow::Result<NodeKey> {
+        match node {
+            Some(name) => Ok(key_file::read(&layout.node(name).key(), None)?),
+            None => NodeKey::generate().context("no randomness"),
+        }
+    };
+    ASKERS.into_iter().map(|(_, node)| Asker::new(miner, key(node)?)).collect()
+}
+
 /// What each asker got in `time`, and the largest that the process was.
 async fn ask_all(
-    askers: &[(&'static str, Asker)],
+    askers: &[Asker],
     pid: u32,
     time: Duration,
 ) -> anyhow::Result<(Vec<Outcomes>, ProcessFigures)> {
-    let asking = futures::future::join_all(askers.iter().map(|(_, asker)| asker.ask_for(time)));
+    let asking = futures::future::join_all(askers.iter().map(|asker| asker.ask_for(time)));
     let mut most = ProcessFigures::default();
     let watching = async {
         loop {
-            let now = ProcessFigures::of(pid);
-            most.memory_kib = most.memory_kib.max(now.memory_kib);
-            most.descriptors = most.descriptors.max(now.descriptors);
+            most = most.max(ProcessFigures::of(pid));
             tokio::time::sleep(PROCESS_INTERVAL).await;
         }
     };
@@ -141,15 +142,4 @@ async fn ask_all(
         () = watching => Vec::new(),
     };
     Ok((outcomes, most))
-}
-
-impl ProcessFigures {
-    /// Of a running process, as Linux tells them; zero elsewhere.
-    fn of(pid: u32) -> Self {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let memory = memory.and_then(|text| text.split_whitespace().next()?.parse().ok());
-        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        Self { memory_kib: memory.unwrap_or(0), descriptors: open as u64 }
-    }
 }

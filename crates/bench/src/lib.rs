@@ -28,7 +28,7 @@ mod stats;
 pub use discovery::{DiscoveryNode, DiscoveryReport, DiscoveryScale, discover};
 pub use failover::{FailoverPlan, FailoverReport, failover};
 pub use finality::{FinalityReport, finality};
-pub use flood::{AskerFigures, FloodReport, Outcomes, ProcessFigures, flood};
+pub use flood::{AskerFigures, FloodReport, FloodedMiner, Outcomes, ProcessFigures, flood};
 pub use gateway::{GatewayReport, PathFigures, gateway};
 pub use kills::{KillsPlan, KillsReport, kills};
 pub use query::{QueryEffort, QueryFigures, QueryReport, Ratio, Throughput, query};

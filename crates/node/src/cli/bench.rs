@@ -83,9 +83,9 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
         time: u64,
     },
-    /// Starts a testnet, floods its miner with strangers, and counts what a validator, a gateway and a stranger get of it
+    /// Starts a testnet, floods its miners with strangers, and counts what a validator, a gateway and a stranger get of them
     Flood {
-        /// Seconds without the flood, and seconds with it
+        /// Seconds without the flood, and seconds with it, for each of two miners
         #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
         time: u64,
     },

@@ -77,34 +77,44 @@ pub(super) fn gateway(report: &GatewayReport, global: &Global) -> anyhow::Result
     Ok(())
 }
 
-/// What askers got of a miner that was flooded.
+/// What askers got of miners that were flooded; an error when a miner did not hold.
 pub(super) fn flood(report: &FloodReport, global: &Global) -> anyhow::Result<()> {
     if global.json {
-        return output::json(report);
+        output::json(report)?;
+    } else {
+        flood_tables(report)?;
     }
+    let complaints = report.complaints();
+    anyhow::ensure!(complaints.is_empty(), "a miner did not hold under the flood\n{}", complaints.join("\n"));
+    Ok(())
+}
+
+fn flood_tables(report: &FloodReport) -> anyhow::Result<()> {
     let share = |outcomes: &Outcomes| {
         let share = outcomes.answered as f64 * 100.0 / outcomes.asked.max(1) as f64;
         format!("{} of {} ({share:.1} %)", outcomes.answered, outcomes.asked)
     };
-    let row = |asker: &AskerFigures| {
-        [
-            asker.class.to_owned(),
-            share(&asker.calm),
-            share(&asker.flooded),
-            ms(asker.calm.p50_ms),
-            ms(asker.flooded.p50_ms),
-        ]
-    };
-    let rows = report.askers.iter().map(row).collect::<Vec<_>>();
-    output::table(&["answered in 10 s", "without", "flooded", "p50 without", "flooded"], rows)?;
-    let ratio = |flooded: u64, calm: u64| flooded as f64 / calm.max(1) as f64;
-    let (calm, flooded) = (report.calm, report.flooded);
-    output::note(&format!(
-        "{} questions of the flood; the miner's memory {:.2} times, its descriptors {:.2} times as much as without",
-        report.flood,
-        ratio(flooded.memory_kib, calm.memory_kib),
-        ratio(flooded.descriptors, calm.descriptors)
-    ));
+    for miner in &report.miners {
+        let row = |asker: &AskerFigures| {
+            [
+                asker.class.to_owned(),
+                share(&asker.calm),
+                share(&asker.flooded),
+                ms(asker.calm.p50_ms),
+                ms(asker.flooded.p50_ms),
+            ]
+        };
+        let rows = miner.askers.iter().map(row).collect::<Vec<_>>();
+        let head = ["answered in 10 s", "without", "flooded", "p50 without", "flooded"];
+        output::note(&format!("{}:", miner.serves));
+        output::table(&head, rows)?;
+        let (calm, flooded) = (miner.calm, miner.flooded);
+        output::note(&format!(
+            "{} questions of the flood; memory {} KiB, then {}; file descriptors {}, then {}",
+            miner.flood, calm.memory_kib, flooded.memory_kib, calm.descriptors, flooded.descriptors
+        ));
+    }
+    output::note(&format!("the upstream had at most {} requests at once", report.upstream_requests));
     Ok(())
 }
 
