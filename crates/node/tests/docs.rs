@@ -16,7 +16,7 @@ const OTHERS: [&str; 6] =
     ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "testnet/README.md", "fuzz/README.md"];
 
 /// Names that stand for a value in a command of a document.
-const PLACEHOLDERS: [&str; 5] = ["$", "...", "NODE", "IP:PORT", "HEIGHT"];
+const PLACEHOLDERS: [&str; 7] = ["$", "...", "NODE", "OWNER", "PEER", "IP:PORT", "HEIGHT"];
 
 #[test]
 fn the_book_lists_every_page_once() {

@@ -117,7 +117,9 @@ fn key_of(text: &str) -> anyhow::Result<NodeKey> {
             "the words do not fit together: one of them is another word of the list, or two have changed places\ncompare them \
              with the paper"
         ),
-        other => anyhow::anyhow!("these are no words of a key: {other}"),
+        bip39::Error::BadWordCount(_)
+        | bip39::Error::BadEntropyBitCount(_)
+        | bip39::Error::AmbiguousLanguages(_) => anyhow::anyhow!("these are no words of a key: {error}"),
     })?;
     let entropy = Zeroizing::new(mnemonic.to_entropy());
     let seed: &[u8; 32] = entropy.as_slice().try_into().context("a key has 32 bytes")?;
