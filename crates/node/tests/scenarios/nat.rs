@@ -339,14 +339,14 @@ fn a_miner_that_moves_is_asked_at_its_new_address() {
     let at = |address: String| serde_json::json!([format!("{address}:{QUERY_PORT}")]);
     eventually("it names its address", || (queries(&world)? == at(NatNetwork::address(site))).then_some(()));
     eventually("it is asked there", || {
-        (world.ask("gateway-1", Nat::Open).0 == Road::QueryPort).then_some(())
+        (world.ask("gateway-1", Nat::Open).road == Road::QueryPort).then_some(())
     });
     world.network.move_machine(site);
     eventually("it names its new address", || {
         (queries(&world)? == at(NatNetwork::next_address(site))).then_some(())
     });
     eventually("it is asked at its new address", || {
-        (world.ask("gateway-1", Nat::Open).0 == Road::QueryPort).then_some(())
+        (world.ask("gateway-1", Nat::Open).road == Road::QueryPort).then_some(())
     });
     let log = fs::read_to_string(world.dir(miner).join("log")).unwrap();
     assert!(log.contains("its peers are dialled again") && log.contains("its records are renewed"), "{log}");
