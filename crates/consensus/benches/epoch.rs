@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p nervure-consensus --bench epoch` prints medians of 101 runs, of an epoch that starts from the bonds of the
 //! one before it. The two ways alternate. The unit is one strict ed25519 check of the same run, so that machines can be
-//! compared. The matrices are the same in every run; validators measure anew for each epoch, so that peer prediction has
+//! compared. The matrices are the same in every run; validators measure again for each epoch, so that peer prediction has
 //! something to compare: where nothing moves it is cheaper.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]

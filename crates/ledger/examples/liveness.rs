@@ -85,11 +85,17 @@ impl Run {
 /// The rows of a scenario: all, how a validator misbehaves, and whether the network parts.
 fn rows_of(scenario: &Scenario) -> Vec<String> {
     let bad = scenario.members.iter().find(|member| !member.behaviour.is_honest());
-    let behaviour =
-        bad.map_or("all honest".into(), |member| format!("{:?}", member.behaviour).to_lowercase());
+    let behaviour = bad.map_or("none".into(), |member| words(&format!("{:?}", member.behaviour)));
     let parts = |(_, incident): &(Micros, Incident)| matches!(incident, Incident::Partition(_));
     let parts = if scenario.plan.incidents.iter().any(parts) { "with a partition" } else { "without one" };
     vec!["every seed".into(), format!("one: {behaviour}"), parts.into()]
+}
+
+/// The words of a name: `WrongClock` is a wrong clock.
+fn words(name: &str) -> String {
+    let spaced =
+        |one: char| if one.is_uppercase() { format!(" {}", one.to_lowercase()) } else { one.to_string() };
+    name.chars().map(spaced).collect::<String>().trim().to_owned()
 }
 
 /// The runs of seeds, on all cores.
