@@ -8,7 +8,7 @@ use libp2p::{Multiaddr, PeerId, kad, multiaddr::Protocol};
 use rand::seq::SliceRandom;
 use tokio::time::Instant;
 
-use super::Task;
+use super::{Peer, Task};
 use crate::{AddressScope, DhtMode, address::is_circuit, is_global, transport::first_hop};
 
 /// Relays at which a node holds a place: one may be lost and one may be hostile.
@@ -31,8 +31,9 @@ impl Task {
         if missing == 0 || (self.is_open() && self.is_open_to_ipv4()) {
             return;
         }
-        let offers =
-            self.relays(|task, peer| task.peers[peer].registered && task.circuits.may_choose(peer, now));
+        let offers = self.relays(|task, id, peer| {
+            peer.offers_relay && peer.registered && task.circuits.may_choose(id, now)
+        });
         for (relay, address) in offers.into_iter().take(missing) {
             tracing::info!(%relay, "others cannot dial this node over IPv4: it asks a relay for a place");
             self.circuits.choose(address);
@@ -82,7 +83,10 @@ impl Task {
     /// Addresses at which `peer` is reached through relays: those that it names, at the addresses that are known of them, or
     /// else those that this node is connected to.
     pub(super) fn circuits_to(&self, peer: PeerId, named: &[PeerId]) -> Vec<Multiaddr> {
-        let wanted = |_: &Self, relay: &PeerId| *relay != peer && (named.is_empty() || named.contains(relay));
+        // A named one relays for the peer, whether it has told this node yet or not: it may have connected a moment ago.
+        let wanted = |_: &Self, id: &PeerId, relay: &Peer| {
+            *id != peer && if named.is_empty() { relay.offers_relay } else { named.contains(id) }
+        };
         let mut relays = self.relays(wanted);
         relays.truncate(MAX_TRIED_RELAYS);
         let known = |relay: &PeerId| (*relay, self.book.addresses(relay));
@@ -99,12 +103,9 @@ impl Task {
         direct.map(|address| circuit(address, relay)).collect()
     }
 
-    /// The connected nodes that offer to relay, in random order, each with an address that ends in `/p2p-circuit`.
-    fn relays(&self, wanted: impl Fn(&Self, &PeerId) -> bool) -> Vec<(PeerId, Multiaddr)> {
-        let offers = self
-            .peers
-            .iter()
-            .filter(|(id, peer)| peer.offers_relay && peer.roads.is_direct() && wanted(self, id));
+    /// The connected nodes that are wanted as relays, in random order, each with an address that ends in `/p2p-circuit`.
+    fn relays(&self, wanted: impl Fn(&Self, &PeerId, &Peer) -> bool) -> Vec<(PeerId, Multiaddr)> {
+        let offers = self.peers.iter().filter(|(id, peer)| peer.roads.is_direct() && wanted(self, id, peer));
         let mut offers: Vec<_> = offers.map(|(id, peer)| (*id, circuit(&peer.address, *id))).collect();
         offers.shuffle(&mut rand::rng());
         offers
