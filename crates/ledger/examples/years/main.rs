@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The mesh has the parameters of a public one (a block every 12 s, a tempo of 360 blocks) with few slots,
-//! so that newcomers push others out, and begins with an issuance from which the reward halves on the way. Every kind of
-//! transaction is carried out but commits and their reveals, which move no tokens: its subnets have plain weights.
+//! so that newcomers push others out. It begins with 8.1 million tokens; the reward halves at 10.5 million, which two years
+//! reach only if people burn little. Every kind of transaction is carried out but commits and their reveals, which move no
+//! tokens: its subnets have plain weights.
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
 #![allow(clippy::unwrap_used, reason = "a simulation that fails stops")]
