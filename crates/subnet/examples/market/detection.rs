@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 /// Epochs within which something should be noticed.
-pub(crate) const PATIENCE: u64 = 10;
+pub(crate) const NOTICE_TIMEOUT: u64 = 10;
 
 /// Slots of which something is to be noticed, since which epoch, and how long that took with others.
 pub(crate) struct DetectionTimes {
@@ -28,7 +28,7 @@ pub(crate) struct Times {
     pub(crate) noticed: usize,
     /// Still waited for at the end.
     pub(crate) waiting: usize,
-    /// Of these, for more than [`PATIENCE`] epochs: the others may have come a moment ago.
+    /// Of these, for more than [`NOTICE_TIMEOUT`] epochs: the others may have come a moment ago.
     pub(crate) overdue: usize,
     pub(crate) p50: u64,
     pub(crate) p95: u64,
@@ -71,7 +71,7 @@ impl DetectionTimes {
         took.sort_unstable();
         let at = |percent: usize| took.get((took.len() * percent / 100).min(took.len().saturating_sub(1)));
         let of = |percent| at(percent).copied().unwrap_or(0);
-        let is_overdue = |waiting: &&Waiting| epoch.saturating_sub(waiting.from) > PATIENCE;
+        let is_overdue = |waiting: &&Waiting| epoch.saturating_sub(waiting.from) > NOTICE_TIMEOUT;
         let overdue = self.since.values().filter(is_overdue).count();
         Times { noticed: took.len(), waiting: self.since.len(), overdue, p50: of(50), p95: of(95) }
     }

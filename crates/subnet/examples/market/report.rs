@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    detection::{PATIENCE, Times},
+    detection::{NOTICE_TIMEOUT, Times},
     pay::Pay,
     questions::{Tallies, Tally},
     simulation::Plan,
@@ -91,7 +91,7 @@ impl fmt::Display for Report {
         ];
         for (what, Times { noticed, waiting, overdue, p50, p95 }) in times {
             write!(f, "{what:<31} after {p50} epochs, p95 {p95} ({noticed} of them, {waiting} not yet, ")?;
-            writeln!(f, "{overdue} of these after more than {PATIENCE})")?;
+            writeln!(f, "{overdue} of these after more than {NOTICE_TIMEOUT})")?;
         }
         if self.plan.attackers {
             writeln!(f, "a slot's mean pay, of an honest miner's:")?;

@@ -166,7 +166,7 @@ const TOPICS: [&str; 12] = [
 
 /// What a validator writes when it has to think of prompts.
 const WRITTEN: [&str; 12] = [
-    "Describe a {n} to somebody who has never seen one.",
+    "Describe a {n} to a person who has never seen one.",
     "A friend wants to {v} a {n} this evening. Advise them.",
     "Write two lines about a {n} and {t}.",
     "What could go wrong when people {v} a {n}?",
@@ -174,7 +174,7 @@ const WRITTEN: [&str; 12] = [
     "Invent a proverb about {t}.",
     "How would you explain {t} with the help of a {n}?",
     "Argue for and against {k} {n}s in one {m}.",
-    "Tell a story in which a {n} changes somebody's view of {t}.",
+    "Tell a story in which a {n} changes a person's view of {t}.",
     "What should a beginner who wants to {v} a {m} buy first?",
     "Which questions would you ask before you {v} a {n}?",
     "Compose a polite refusal to {v} {k} {n}s.",
