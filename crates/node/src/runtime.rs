@@ -18,6 +18,7 @@ pub(crate) mod clock;
 mod dialer;
 mod directory;
 mod dispatch;
+mod earning;
 mod error;
 mod experts;
 mod faucet;
@@ -61,13 +62,13 @@ use nervure_p2p::{
     AddressScope, QueryStreams,
     query::{ClientConfig, MappedPort, QueryClient, QueryServer, ServerConfig},
 };
-use nervure_primitives::{Netuid, NodeId, NodeKey};
+use nervure_primitives::{NodeId, NodeKey};
 use nervure_router::Router;
 use nervure_testnet::NodeFile;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{ExpertSource, NodeConfig};
+use crate::config::NodeConfig;
 use audit::Releaser;
 use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerQueries;
@@ -80,6 +81,7 @@ use validator::ReferenceModels;
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub(crate) use audit::built_in as audit_models;
 pub(crate) use chain::{EVIDENCE_FILE, LastBlock, has_file as has_chain, last_block, read_evidence};
+pub(crate) use earning::earns_nothing;
 pub use error::StartError;
 pub(crate) use faucet::{FaucetSettings, Payment};
 pub(crate) use light::{LightFailure, PeerFault};
@@ -119,8 +121,8 @@ impl Node {
         let setup = MeshSetup { config: &config, spec, key: &key, slots: slots.as_ref() };
         let mesh = Mesh::start(setup, registry.clone(), opened).await?;
         admitted(&config, &mesh, &registry, key.node_id()).await?;
-        warn_unless_joined(&config, &registry, key.node_id());
-        warn_unless_paid(&config, &registry, key.node_id());
+        earning::warn_unless_joined(&config, &registry, key.node_id());
+        earning::warn_unless_paid(&config, &registry, key.node_id());
         let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
@@ -380,46 +382,6 @@ async fn admitted(
     has_slot().ok_or_else(|| StartError::NotRegistered { node, wanted, registered: registry.role(&node) })
 }
 
-/// Tells a validator that makes no blocks how to join those that do: nothing else would say so.
-fn warn_unless_joined(config: &NodeConfig, registry: &LedgerRegistry, node: NodeId) {
-    if config.role == Some(spec::Role::Validator) && !registry.tip().state.roster().has_joined(&node) {
-        tracing::warn!(
-            %node,
-            "this validator has not joined those that make blocks; with the owner's key: nervure validator join {node}"
-        );
-    }
-}
-
-/// Tells a miner whose experts cannot earn in their subnets: it would serve and get nothing, and nothing else would say so.
-fn warn_unless_paid(config: &NodeConfig, registry: &LedgerRegistry, node: NodeId) {
-    let netuids = registry.netuids(&node);
-    let tip = registry.tip();
-    for expert in &config.experts {
-        let Some(netuid) = expert.netuid.map(Netuid).or(netuids.first().copied()) else { continue };
-        let Some(subnet) = tip.state.subnets().get(&netuid) else { continue };
-        let mechanism = subnet.mechanism.as_ref().map(|mechanism| mechanism.name.as_str());
-        if let Some(why) = earns_nothing(&expert.source, mechanism) {
-            tracing::warn!(%netuid, subnet = %subnet.name, "an expert of this miner earns nothing: {why}");
-        }
-    }
-}
-
-/// Why an expert cannot earn under a mechanism, as far as this program knows.
-pub(crate) fn earns_nothing(source: &ExpertSource, mechanism: Option<&str>) -> Option<&'static str> {
-    match (source, mechanism) {
-        (_, None) => Some("the subnet has no mechanism, so that its validators set no tasks"),
-        (ExpertSource::OpenAi { .. }, Some("next-byte")) => Some(
-            "the subnet's tasks ask for the probabilities of the next byte, which a chat server does not give; serve in a \
-             subnet with the mechanism exact-answer or embedding (nervure subnet list), or serve builtin:NAME",
-        ),
-        (ExpertSource::Builtin { .. }, Some("exact-answer" | "embedding" | "preference")) => Some(
-            "the subnet's tasks are for chat or embedding models; serve openai:URL, or in a subnet with the mechanism \
-             next-byte (nervure subnet list)",
-        ),
-        (ExpertSource::OpenAi { .. } | ExpertSource::Builtin { .. }, Some(_)) => None,
-    }
-}
-
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     Ok(GatewayConfig {
         bind: (config.http_bind, config.http_port).into(),
@@ -456,25 +418,4 @@ fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&
 /// The node's display name: the last part of its directory.
 fn name(config: &NodeConfig) -> String {
     config.dir.file_name().map_or_else(|| "node".into(), |name| name.to_string_lossy().into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chat_server_is_told_that_it_earns_nothing_for_bytes() {
-        let chat = ExpertSource::OpenAi {
-            url: "http://127.0.0.1:1/v1".into(),
-            model: None,
-            key_env: None,
-            concurrency: std::num::NonZeroUsize::MIN,
-        };
-        let bytes = ExpertSource::Builtin { model: "rust".into() };
-        assert!(earns_nothing(&chat, Some("next-byte")).is_some_and(|why| why.contains("exact-answer")));
-        assert!(earns_nothing(&bytes, Some("exact-answer")).is_some());
-        assert_eq!(earns_nothing(&chat, Some("exact-answer")), None);
-        assert_eq!(earns_nothing(&bytes, Some("next-byte")), None);
-        assert!(earns_nothing(&bytes, None).is_some());
-    }
 }
