@@ -32,6 +32,10 @@ const HONEST: &[u8] = b"honest ";
 /// Numbers for addresses: no two tests of this process share one.
 static NEXT_ADDRESS: AtomicU64 = AtomicU64::new(1 << 40);
 
+/// One crowd at a time: several in one process have less than a core for dozens of nodes, and then messages are late because of
+/// the machine and not because of the sybils.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Classes by node; strangers are not listed.
 #[derive(Default)]
 pub(crate) struct Roster(Mutex<BTreeMap<NodeId, AskerClass>>);
@@ -87,6 +91,7 @@ pub(crate) struct Crowd {
     /// By honest node: the messages that it heard.
     heard: Vec<Arc<Mutex<BTreeSet<Vec<u8>>>>>,
     junk: Arc<AtomicUsize>,
+    _turn: tokio::sync::MutexGuard<'static, ()>,
 }
 
 /// The key of number `number` of a crowd.
@@ -118,7 +123,8 @@ impl Crowd {
     /// Starts them; `classes` are those of the honest and of the sybils.
     pub(crate) async fn start(size: CrowdSize, classes: (AskerClass, AskerClass), sybil: Sybil) -> Self {
         let (roster, mut dice) = (Arc::<Roster>::default(), StdRng::seed_from_u64(size.seed));
-        let mut crowd = Self { honest: vec![], sybils: vec![], heard: vec![], junk: Arc::default() };
+        let _turn = TURN.lock().await;
+        let mut crowd = Self { honest: vec![], sybils: vec![], heard: vec![], junk: Arc::default(), _turn };
         for number in 0..size.honest + size.sybils {
             let key = key(size.seed, number);
             let is_honest = number < size.honest;
@@ -198,18 +204,19 @@ impl Crowd {
         self.junk.load(Ordering::Relaxed)
     }
 
-    /// Waits until every honest node has as many peers as it dialled, and every sybil has one.
+    /// Waits until every honest node has as many honest peers as it dials, and every sybil has a peer.
     pub(crate) async fn connected(&self, size: CrowdSize) {
-        for (members, least) in [(&self.honest, size.friends), (&self.sybils, 1)] {
-            for member in members {
-                for _ in 0..3000 {
-                    let status = member.handle.status().await.unwrap();
-                    if usize::try_from(status.connected).unwrap() >= least.min(self.honest.len() - 1) {
-                        break;
-                    }
-                    sleep(Duration::from_millis(20)).await;
-                }
-            }
+        let honest: BTreeSet<_> = self.honest.iter().map(|member| member.handle.node()).collect();
+        let friends = size.friends.min(self.honest.len() - 1);
+        for member in &self.honest {
+            let friends_of = async || {
+                let peers = member.handle.peers().await.unwrap();
+                peers.iter().filter(|peer| honest.contains(&peer.node)).count()
+            };
+            wait(async || friends_of().await >= friends).await;
+        }
+        for member in &self.sybils {
+            wait(async || member.handle.status().await.unwrap().connected >= 1).await;
         }
     }
 
@@ -253,5 +260,15 @@ impl Crowd {
             }
         }
         good as f64 / f64::max(grafted as f64, 1.0)
+    }
+}
+
+/// Waits until `holds`, for a minute at most; what is measured then says what is missing.
+async fn wait(holds: impl AsyncFn() -> bool) {
+    for _ in 0..3000 {
+        if holds().await {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
     }
 }
