@@ -264,7 +264,7 @@ impl Crowd {
 }
 
 /// Waits until `holds`, for a minute at most; what is measured then says what is missing.
-async fn wait(holds: impl AsyncFn() -> bool) {
+pub(crate) async fn wait(holds: impl AsyncFn() -> bool) {
     for _ in 0..3000 {
         if holds().await {
             return;

@@ -16,7 +16,6 @@ use nervure_protocol::{
 };
 use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, sleep};
 
 use crate::crowd::{self, Member, Roster, config, start};
 
@@ -83,12 +82,7 @@ impl Dht {
     /// Waits until every node has some of the others in its table, and has looked around.
     async fn settled(&self) {
         for member in &self.members {
-            for _ in 0..3000 {
-                if member.handle.status().await.unwrap().routing_table >= 3 {
-                    break;
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
+            crowd::wait(async || member.handle.status().await.unwrap().routing_table >= 3).await;
         }
         // Each lookup makes a node known to those that it asks.
         let own = |member: &Member| Hash::of("own", &[member.handle.node().as_bytes()]);

@@ -96,11 +96,6 @@ impl MeshInfo {
         }
     }
 
-    /// What in the spec cannot work.
-    pub(super) fn into_problems(self) -> Vec<String> {
-        self.problems
-    }
-
     /// Prints it.
     pub(in crate::cli) fn show(&self) -> anyhow::Result<()> {
         self.lines().iter().try_for_each(|line| output::line(line))?;
@@ -155,7 +150,7 @@ fn subnet(spec: &SubnetSpec) -> SubnetInfo {
 }
 
 /// What a founder has to correct before the mesh can work.
-fn problems(spec: &MeshSpec) -> Vec<String> {
+pub(super) fn problems(spec: &MeshSpec) -> Vec<String> {
     let least = Amount::from_base_units(spec.economy.min_self_stake);
     let has_maker = spec.nodes.iter().any(|node| node.role == Role::Validator && node.stake >= least);
     let can_pay = spec.accounts.iter().any(|account| account.balance > Amount::ZERO);

@@ -6,7 +6,7 @@ use nervure_ledger::spec::{MeshSpec, NodeSpec, Role, SubnetSpec};
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId};
 use nervure_subnet::mechanism::Mechanisms;
 
-use super::describe::MeshInfo;
+use super::describe::problems;
 
 /// Who and what a mesh begins with.
 #[derive(Debug, Default, clap::Args)]
@@ -145,7 +145,7 @@ impl FounderArgs {
 }
 
 fn refuse_what_cannot_work(spec: &MeshSpec) -> anyhow::Result<()> {
-    let problems = MeshInfo::of(spec).into_problems();
+    let problems = problems(spec);
     anyhow::ensure!(
         problems.is_empty(),
         "this mesh cannot work:\n  {}\nadd what is missing: --validator NODE=TOKENS, --account OWNER=TOKENS, --bootstrap \

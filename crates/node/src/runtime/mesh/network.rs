@@ -90,8 +90,8 @@ fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Net
         network.reach.auto_relay = false;
     }
     network.bootstrap = address::bootstrap(spec, &key.node_id())?;
+    sealed::check(config, spec, key.node_id())?;
     if config.sealed {
-        sealed::check(config, spec, key.node_id())?;
         network = network.sealed(LedgerContacts::of(registry.clone(), key.node_id(), &config.contacts));
     }
     Ok(network)
