@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use nervure_primitives::Amount;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 use crate::{Environment, RouterMetrics, attempt::AttemptSpec, body::RequestBody, span};
@@ -18,6 +18,9 @@ pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause before they are asked again.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// How long a query waits for room when every expert is busy, before the asker is told so.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takeovers within one answer.
 pub(crate) const MAX_TAKEOVERS: usize = 8;
@@ -36,6 +39,7 @@ pub(crate) struct Limits {
     pub(crate) stall_timeout: Duration,
     pub(crate) retry_timeout: Duration,
     pub(crate) retry_delay: Duration,
+    pub(crate) busy_timeout: Duration,
     pub(crate) max_takeovers: usize,
 }
 
@@ -45,6 +49,7 @@ impl Default for Limits {
             stall_timeout: STALL_TIMEOUT,
             retry_timeout: RETRY_TIMEOUT,
             retry_delay: RETRY_DELAY,
+            busy_timeout: BUSY_TIMEOUT,
             max_takeovers: MAX_TAKEOVERS,
         }
     }
@@ -88,15 +93,36 @@ impl Router {
     }
 
     async fn route(&self, query: Query) -> Result<AnswerStream, ServiceError> {
-        let deadline = Instant::now() + query.deadline;
-        let started = match query.strategy {
-            Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {
-                self.ask_with_failover(&query, deadline).boxed()
+        let now = Instant::now();
+        let (deadline, give_up) = (now + query.deadline, now + self.limits.busy_timeout);
+        loop {
+            let started = match query.strategy {
+                Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {
+                    self.ask_with_failover(&query, deadline).boxed()
+                }
+                Strategy::Vote(_) | Strategy::Average(_) => self.ask_ensemble(&query, deadline).boxed(),
+                Strategy::Mix(_) => self.ask_mixture(&query, deadline).boxed(),
+            };
+            let error = match started.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            // Validators' tasks and other users' queries take all places for moments: a short wait here spares the
+            // user an error and the expert a new connection. A long wait is the asker's to decide.
+            let ServiceError::Busy { retry_after } = error else { return Err(error) };
+            let pause = self.with_jitter(retry_after.max(self.limits.retry_delay));
+            if Instant::now() + pause > give_up {
+                return Err(error);
             }
-            Strategy::Vote(_) | Strategy::Average(_) => self.ask_ensemble(&query, deadline).boxed(),
-            Strategy::Mix(_) => self.ask_mixture(&query, deadline).boxed(),
-        };
-        started.await
+            self.metrics.retries.inc();
+            sleep(pause).await;
+        }
+    }
+
+    /// `pause`, and up to a quarter of it more: queries that were refused together do not come back together.
+    fn with_jitter(&self, pause: Duration) -> Duration {
+        let share = u32::try_from(self.environment.entropy.bits() % 256).unwrap_or_default();
+        pause + pause * share / 1024
     }
 
     /// What all attempts at one request have in common.

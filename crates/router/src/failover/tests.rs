@@ -7,7 +7,7 @@ use nervure_api::ServiceError;
 
 use crate::{
     fake::{FakeExpert, FakeMesh, Step, ms, node, query, refuser, unreachable, virtually, writer},
-    router::{RETRY_DELAY, RETRY_TIMEOUT},
+    router::{BUSY_TIMEOUT, RETRY_DELAY, RETRY_TIMEOUT},
 };
 use tokio::time::Instant;
 
@@ -70,13 +70,46 @@ fn a_single_expert_is_not_asked_again() {
     });
 }
 
+/// An expert without room for the first `calls` requests.
+fn full(number: u8, calls: u32, retry_after: Duration) -> FakeExpert {
+    let busy = refuser(QueryErrorCode::Busy, Some(retry_after), ms(5));
+    FakeExpert::new(number, move |request, call| match call < calls {
+        true => busy(request, call),
+        false => writer("abcdef", ms(10))(request, call),
+    })
+}
+
 #[test]
-fn busy_experts_are_not_asked_again() {
+fn a_query_waits_a_moment_for_room_whatever_its_strategy() {
+    for strategy in ["best", "hedge", "race:2", "vote:2"] {
+        virtually(async {
+            let mesh = FakeMesh::new(vec![full(0, 2, ms(50)), full(1, 3, ms(50))]);
+            let answer = mesh.ask(query(strategy)).await.unwrap();
+            assert_eq!(answer.text(), "abcdef", "{strategy}");
+        });
+    }
+}
+
+#[test]
+fn waiting_for_room_ends_at_the_busy_timeout() {
     virtually(async {
-        let busy = |number| FakeExpert::new(number, refuser(QueryErrorCode::Busy, Some(ms(700)), ms(5)));
-        let mesh = FakeMesh::new(vec![busy(0), busy(1)]);
-        let error = mesh.ask(query("best")).await.unwrap_err();
-        assert_eq!(error, ServiceError::Busy { retry_after: ms(700) });
+        let started = Instant::now();
+        let mesh = FakeMesh::new(vec![full(0, u32::MAX, ms(700)), full(1, u32::MAX, ms(700))]);
+        assert_eq!(mesh.ask(query("best")).await, Err(ServiceError::Busy { retry_after: ms(700) }));
+        let took = started.elapsed();
+        assert!((BUSY_TIMEOUT - ms(1_000)..=BUSY_TIMEOUT).contains(&took), "{took:?}");
+        let dials = mesh.trace().iter().filter(|line| line.contains("dial")).count();
+        assert!((8..=16).contains(&dials), "{dials} attempts");
+    });
+}
+
+#[test]
+fn a_long_wait_is_left_to_the_asker() {
+    virtually(async {
+        let started = Instant::now();
+        let mesh = FakeMesh::new(vec![full(0, 1, ms(30_000))]);
+        assert_eq!(mesh.ask(query("best")).await, Err(ServiceError::Busy { retry_after: ms(30_000) }));
+        assert_eq!(started.elapsed(), ms(5));
     });
 }
 
