@@ -1,7 +1,8 @@
 //! The protocols of the swarm, each with its bounds.
 //!
 //! What a hostile peer can do, part by part. *Kademlia*: answer lookups with false addresses, which we treat as hints;
-//! it cannot store records here (all are refused) nor enter the routing table (entries are admitted one by one).
+//! it cannot store records here (all are refused) nor enter the routing table (entries are admitted one by one), and its
+//! lookups are bounded ([`crate::dht`]).
 //! *Gossip*: see [`crate::gossip`]. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and addresses
 //! are bounded and filtered. *Ping*: nothing. *Requests*: see [`crate::request`]. *Relay*: use what the limits below
 //! allow. *AutoNAT*: have us dial an address, which the dial filter judges, and which costs it more bytes than us.
@@ -28,6 +29,7 @@ use nervure_protocol::names;
 
 use crate::{
     AddressScope, DhtMode, NetworkConfig,
+    dht::Dht,
     gossip::{self, Gossip},
     request::{
         MAX_INBOUND_BYTES,
@@ -61,7 +63,7 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     pub(crate) contacts: Toggle<ContactList>,
-    pub(crate) kad: kad::Behaviour<MemoryStore>,
+    pub(crate) kad: Dht,
     pub(crate) gossip: Gossip,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
@@ -96,7 +98,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits(config)),
             memory: memory(config),
             contacts: config.contacts.is_some().then(ContactList::default).into(),
-            kad: dht(peer, config)?,
+            kad: Dht::new(kademlia(peer, config)?, config),
             gossip: gossip::behaviour(config)?,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
@@ -131,7 +133,7 @@ fn memory(config: &NetworkConfig) -> memory_connection_limits::Behaviour {
     }
 }
 
-fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
+fn kademlia(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
     let name = StreamProtocol::try_from_owned(names::dht(&config.mesh)).map_err(|error| error.to_string())?;
     let mut kad = kad::Config::new(name);
     kad.set_record_filtering(kad::StoreInserts::FilterBoth)

@@ -11,6 +11,7 @@ mod behaviour;
 mod circuit_limits;
 mod config;
 mod contacts;
+mod dht;
 mod diversity;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -43,6 +43,7 @@ pub struct NetworkMetrics {
     pub(crate) connections_refused: Counter,
     pub(crate) dials_refused: Counter,
     pub(crate) routes_refused: Counter,
+    pub(crate) lookups_refused: Counter,
     pub(crate) circuits_refused: Counter,
     pub(crate) holes_punched: Counter,
     query_streams: RoadCounters,
@@ -159,7 +160,7 @@ impl NetworkMetrics {
         );
     }
 
-    fn counters(&self) -> [NamedCounter<'_>; 16] {
+    fn counters(&self) -> [NamedCounter<'_>; 17] {
         let named = |name, help, counter| NamedCounter { name, help, counter };
         [
             named("gossip_received", "Gossip messages received", &self.gossip_received),
@@ -203,6 +204,11 @@ impl NetworkMetrics {
                 "routes_refused",
                 "Addresses kept out of the routing table because their network has enough of it",
                 &self.routes_refused,
+            ),
+            named(
+                "lookups_refused",
+                "Requests to the DHT refused because their peer sent too many, or none of a mesh sends such",
+                &self.lookups_refused,
             ),
             named(
                 "circuits_refused",

@@ -16,4 +16,5 @@ mod dht;
 mod gossip;
 mod graft;
 mod identify;
+mod lookups;
 mod relay;

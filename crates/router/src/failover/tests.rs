@@ -97,7 +97,7 @@ fn waiting_for_room_ends_at_the_busy_timeout() {
         let mesh = FakeMesh::new(vec![full(0, u32::MAX, ms(700)), full(1, u32::MAX, ms(700))]);
         assert_eq!(mesh.ask(query("best")).await, Err(ServiceError::Busy { retry_after: ms(700) }));
         let took = started.elapsed();
-        assert!((BUSY_TIMEOUT - ms(1_000)..=BUSY_TIMEOUT).contains(&took), "{took:?}");
+        assert!((BUSY_TIMEOUT - ms(1_000)..=BUSY_TIMEOUT + ms(50)).contains(&took), "{took:?}");
         let dials = mesh.trace().iter().filter(|line| line.contains("dial")).count();
         assert!((8..=16).contains(&dials), "{dials} attempts");
     });
