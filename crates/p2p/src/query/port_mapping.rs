@@ -1,4 +1,4 @@
-//! The query port, opened in the local router (UPnP, else NAT-PMP) while this runs: the swarm does that for its own port only.
+//! The query port, opened in the local router (UPnP, else PCP or NAT-PMP) while this runs: the swarm does that for its own port only.
 //!
 //! The address counts once the router has opened the port and says that its own address is public. It is renewed well before the
 //! router forgets it, and given back at the end.
@@ -7,14 +7,16 @@
 //! before they come through a relay, and have this node send requests to an address of its choice: the library fetches what the
 //! first answer names. Each attempt has a timeout.
 
-mod nat_pmp;
+mod pcp;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU16,
     sync::Arc,
     time::Duration,
 };
 
+use crab_nat::{PortMapping, pcp::Nonce};
 use igd_next::{
     AddPortError, PortMappingProtocol, SearchOptions,
     aio::{
@@ -48,6 +50,8 @@ const DESCRIPTION: &str = "nervure queries";
 #[derive(Clone, Debug)]
 pub struct MappedPort {
     port: u16,
+    /// By which a router with PCP knows who opened it.
+    nonce: Nonce,
     address: Arc<Mutex<Option<SocketAddr>>>,
 }
 
@@ -74,16 +78,16 @@ struct Opened {
 /// The router that has opened it.
 enum Router {
     Upnp(Gateway<Tokio>),
-    NatPmp(SocketAddr),
+    Pcp(Box<PortMapping>),
 }
 
 impl Router {
     /// Closes the port. Without an answer, the router forgets it after the lease.
-    async fn close(&self, inside: u16, outside: u16) {
+    async fn close(self, outside: u16) {
         let closing = async {
             match self {
                 Self::Upnp(router) => drop(router.remove_port(PortMappingProtocol::UDP, outside).await),
-                Self::NatPmp(router) => drop(nat_pmp::map(*router, inside, Duration::ZERO).await),
+                Self::Pcp(mapping) => drop((*mapping).try_drop().await),
             }
         };
         // The timeout bounds how long the node takes to stop.
@@ -94,7 +98,7 @@ impl Router {
 impl MappedPort {
     /// `port` of this machine, not opened yet.
     pub fn new(port: u16) -> Self {
-        Self { port, address: Arc::default() }
+        Self { port, nonce: rand::random(), address: Arc::default() }
     }
 
     /// The address at which others reach the port, while the router keeps it open.
@@ -111,7 +115,7 @@ impl MappedPort {
     async fn keep_open_at(self, search: impl Fn() -> SearchOptions, stop: CancellationToken) {
         let mut last = None;
         loop {
-            let Some(opened) = stop.run_until_cancelled(open(self.port, search())).await else { break };
+            let Some(opened) = stop.run_until_cancelled(open(&self, search())).await else { break };
             let opened =
                 opened.inspect_err(|error| tracing::debug!(%error, "the query port is not mapped")).ok();
             self.tell(opened.as_ref().map(|opened| opened.address));
@@ -123,7 +127,7 @@ impl MappedPort {
         }
         self.tell(None);
         if let Some(Opened { router, address }) = last {
-            router.close(self.port, address.port()).await;
+            router.close(address.port()).await;
         }
     }
 
@@ -135,18 +139,21 @@ impl MappedPort {
     }
 }
 
-/// Opens `port` in the router, by UPnP or else by NAT-PMP.
-async fn open(port: u16, search: SearchOptions) -> Result<Opened, MappingError> {
+/// Opens the port in the router, by UPnP or else by PCP or NAT-PMP.
+async fn open(
+    MappedPort { port, nonce, .. }: &MappedPort,
+    search: SearchOptions,
+) -> Result<Opened, MappingError> {
     let no_answer = |_| Err(MappingError::NoRouter("no answer in time".into()));
-    let opened = timeout(ROUTER_TIMEOUT, open_by_upnp(port, search)).await.unwrap_or_else(no_answer);
+    let opened = timeout(ROUTER_TIMEOUT, open_by_upnp(*port, search)).await.unwrap_or_else(no_answer);
     if !matches!(opened, Err(MappingError::NoRouter(_))) {
         return opened;
     }
-    let Some(router) = nat_pmp::router().await else { return opened };
+    let (Some(router), Some(port)) = (pcp::router().await, NonZeroU16::new(*port)) else { return opened };
     let no_router = |error: std::io::Error| MappingError::NoRouter(error.to_string());
-    let address = nat_pmp::map(router, port, LEASE).await.map_err(no_router)?;
+    let (mapping, address) = pcp::map(router, port, LEASE, *nonce).await.map_err(no_router)?;
     match is_global(&Multiaddr::from(address.ip())) {
-        true => Ok(Opened { router: Router::NatPmp(router), address }),
+        true => Ok(Opened { router: Router::Pcp(Box::new(mapping)), address }),
         false => Err(MappingError::NotPublic(address.ip())),
     }
 }

@@ -149,13 +149,13 @@ async fn the_port_is_open_while_it_is_kept() {
 #[tokio::test]
 async fn another_port_is_taken_where_it_is_in_use() {
     let router = UpnpRouter::start("8.8.4.4", &[4002]).await;
-    let opened = open(4002, router.options()()).await.unwrap();
+    let opened = open(&MappedPort::new(4002), router.options()()).await.unwrap();
     assert!(opened.address.port() != 4002, "{}", opened.address);
 }
 
 #[tokio::test]
 async fn a_router_behind_another_one_does_not_count() {
     let router = UpnpRouter::start("192.168.1.7", &[]).await;
-    let opened = open(4002, router.options()()).await;
+    let opened = open(&MappedPort::new(4002), router.options()()).await;
     assert!(matches!(opened, Err(MappingError::NotPublic(_))));
 }
