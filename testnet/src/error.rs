@@ -130,8 +130,16 @@ pub enum TestnetError {
     #[error("{0} serves from the mock model server, which is not running")]
     MockServerDown(String),
     /// The start was stopped before the testnet was ready.
-    #[error("stopped before the testnet was ready")]
+    #[error("stopped before the testnet was ready; nothing is left running")]
     Interrupted,
+    /// The testnet in the directory cannot be continued.
+    #[error("the testnet in {dir} cannot be continued: {reason}")]
+    NotResumable {
+        /// The directory.
+        dir: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Some processes did not end after SIGKILL.
     #[error("these nodes did not stop: {}", .0.join(", "))]
     StillRunning(Vec<String>),

@@ -11,6 +11,8 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::ProcessRef;
+
 /// Largest `node.json` that is read; a real one has about 600 bytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -19,6 +21,10 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub struct NodeFile {
     /// Its pid.
     pub pid: u32,
+    /// When its process started, in the kernel's clock ticks since boot; 0 if it is not known. Another process may have
+    /// the pid by now, the more so where each container counts its own.
+    #[serde(default)]
+    pub started: u64,
     /// Its name: the last part of its directory.
     pub name: String,
     /// `miner`, `validator`, `gateway` or `none`.
@@ -61,6 +67,12 @@ impl NodeFile {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
+    /// Whether the process that wrote it still runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        ProcessRef { pid: self.pid, started: self.started }.is_alive()
+    }
+
     /// Writes the file into `dir`, all or nothing.
     ///
     /// # Errors
@@ -95,6 +107,7 @@ mod tests {
     fn file() -> NodeFile {
         NodeFile {
             pid: 7,
+            started: 9,
             name: "miner-1".into(),
             role: "miner".into(),
             node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
@@ -116,6 +129,15 @@ mod tests {
         NodeFile::remove(dir.path()).unwrap();
         NodeFile::remove(dir.path()).unwrap();
         assert_eq!(NodeFile::read(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn the_process_of_another_start_is_not_the_node() {
+        let ProcessRef { pid, started } = ProcessRef::own();
+        assert!(NodeFile { pid, started, ..file() }.runs());
+        if started > 0 {
+            assert!(!NodeFile { pid, started: started - 1, ..file() }.runs());
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Prepares a run: takes the directory, removes the state of an earlier run, and writes keys, ports and mesh spec.
+//! Prepares a run: takes the directory, and removes the state of an earlier run and writes keys, ports and mesh spec, or
+//! takes those of the earlier one up again.
 
 use std::{
     collections::BTreeMap,
@@ -27,11 +28,18 @@ use crate::{
 /// Files that a directory may have before it becomes a testnet's: a run that was killed at once leaves these.
 const OWN_FILES: [&str; 2] = ["lock", "edit.lock"];
 
-/// Takes the directory for a new run: creates it, locks it, and removes the state of an earlier run.
+/// Takes the directory for a run: creates it, locks it, and removes the state of an earlier run unless that is resumed.
 ///
 /// # Errors
-/// When the testnet already runs, or the directory has other files.
-pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Result<Owner, TestnetError> {
+/// When the testnet already runs, the directory has other files, or there is nothing to resume.
+pub(crate) async fn claim(
+    layout: &Layout,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> Result<Owner, TestnetError> {
+    if resume && !layout.state().exists() {
+        return Err(TestnetError::NotATestnet(layout.dir().into()));
+    }
     make_dir(layout.dir())?;
     if !layout.state().exists() && has_foreign_files(layout.dir())? {
         return Err(TestnetError::ForeignDirectory(layout.dir().into()));
@@ -43,20 +51,43 @@ pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Resul
         Ok(state) if state.is_sound() => {
             return Err(TestnetError::AlreadyRunning { dir: layout.dir().into(), owner: None });
         }
-        Ok(state) => clear(layout, &state, progress).await?,
+        Ok(state) => {
+            stop_left(&state, progress).await?;
+            if !resume {
+                if layout.nodes().exists() {
+                    progress.event(&Event::Replaced { mesh: state.mesh });
+                }
+                remove_nodes(layout)?;
+            }
+        }
     }
     Ok(owner)
 }
 
-/// Stops the remaining processes of an earlier run and removes its nodes' directories.
-async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
+/// The state of the testnet that was stopped here, as one whose processes are still to be started.
+pub(crate) fn resumed(layout: &Layout, binary: &Path) -> Result<State, TestnetError> {
+    let state = State::load(layout)?;
+    let refused = |reason| TestnetError::NotResumable { dir: layout.dir().into(), reason };
+    if state.chain.is_some() {
+        return Err(refused("its checkpoints are in a contract on a local chain, which is gone"));
+    }
+    if state.nodes.iter().any(|node| !layout.node(&node.name).key().exists()) {
+        return Err(refused("a node's key is missing"));
+    }
+    let state = state.again(binary.into());
+    state.save(layout)?;
+    Ok(state)
+}
+
+/// Stops the remaining processes of an earlier run.
+async fn stop_left(state: &State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
     let left = state.living();
     let stopped = left.iter().map(|(name, _)| name.clone()).collect();
     stop::stop(left, &CancellationToken::new(), progress).await?;
     if state.stage != Stage::Stopped {
         progress.event(&Event::Cleaned { stopped });
     }
-    remove_nodes(layout)
+    Ok(())
 }
 
 /// Removes the nodes' directories: of an earlier run, or of a start that is retried with other keys, whose files are of
@@ -196,7 +227,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("thesis.tex"), "x").unwrap();
         let layout = Layout::new(dir.path());
-        let error = claim(&layout, &mut Silent).await.unwrap_err();
+        let error = claim(&layout, false, &mut Silent).await.unwrap_err();
         assert!(matches!(error, TestnetError::ForeignDirectory(_)), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written");
     }
@@ -205,8 +236,8 @@ mod tests {
     async fn claims_a_directory_again_after_an_unused_claim() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path().join("new"));
-        drop(claim(&layout, &mut Silent).await.unwrap());
-        claim(&layout, &mut Silent).await.unwrap();
+        drop(claim(&layout, false, &mut Silent).await.unwrap());
+        claim(&layout, false, &mut Silent).await.unwrap();
     }
 
     /// A start that is retried makes other keys, so that the chain of the first attempt is of another mesh.

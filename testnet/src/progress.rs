@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use nervure_primitives::MeshId;
 use serde::{Deserialize, Serialize};
 
 /// The phases of a start, in order.
@@ -57,6 +58,11 @@ pub enum Event {
     Cleaned {
         /// Its nodes that were still running and were stopped.
         stopped: Vec<String>,
+    },
+    /// The nodes of an earlier testnet in the directory are removed, with their keys and chain.
+    Replaced {
+        /// The mesh that it was.
+        mesh: MeshId,
     },
     /// The start failed and is retried.
     Retrying {

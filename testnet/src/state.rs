@@ -10,7 +10,7 @@ use nervure_primitives::{MeshId, Netuid, NodeId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Layout, ProcessRef, TestnetError, Timings,
+    Layout, ProcessRef, Shape, TestnetError, Timings,
     chain::{CHAIN, ChainState},
     mock_server::{MOCK_SERVER, MockServerState},
     node_file::write_json,
@@ -110,6 +110,23 @@ impl State {
             nodes,
             mock_server,
             chain: None,
+        }
+    }
+
+    /// The same nodes and mesh in a further run of `binary`, of which no process is started yet.
+    pub(crate) fn again(self, binary: PathBuf) -> Self {
+        let nodes = self.nodes.into_iter().map(|node| NodeState { process: None, ..node }).collect();
+        let mock_server = self.mock_server.map(|server| MockServerState { process: None, ..server });
+        Self::new(self.mesh, binary, nodes, mock_server)
+    }
+
+    /// How many nodes of each role it has.
+    pub(crate) fn shape(&self) -> Shape {
+        let count = |role| self.nodes.iter().filter(|node| node.role == role).count();
+        Shape {
+            validators: count(Role::Validator),
+            miners: count(Role::Miner),
+            gateways: count(Role::Gateway),
         }
     }
 

@@ -52,6 +52,9 @@ pub struct UpOptions {
     pub block_milliseconds: Option<u32>,
     /// Whether the nodes keep running without this process.
     pub detach: bool,
+    /// Whether the stopped testnet of the directory continues. Its nodes, experts and mesh count then, and not the options
+    /// above.
+    pub resume: bool,
     /// How long the start may take.
     pub timeout: Duration,
 }
@@ -68,8 +71,9 @@ pub async fn up(
 ) -> Result<Testnet, TestnetError> {
     options.shape.check()?;
     let layout = Layout::new(&options.dir);
-    let mut owner = prepare::claim(&layout, progress).await?;
-    let mut retried = false;
+    let mut owner = prepare::claim(&layout, options.resume, progress).await?;
+    // The mesh spec of a testnet that continues names its ports, so that a retry would find the same ones.
+    let mut retried = options.resume;
     loop {
         let mut start = Start::new(&layout, options, stop);
         match start.run(&mut owner, progress).await {
@@ -113,7 +117,10 @@ impl<'a> Start<'a> {
         owner: &mut owner::Owner,
         progress: &mut dyn Progress,
     ) -> Result<State, TestnetError> {
-        let mut state = prepare::write(self.layout, self.options)?;
+        let mut state = match self.options.resume {
+            true => prepare::resumed(self.layout, &self.options.binary)?,
+            false => prepare::write(self.layout, self.options)?,
+        };
         self.state = Some(state.clone());
         let total = state.nodes.len();
         self.finish(Phase::Keys, total, &mut state, progress);
@@ -203,7 +210,7 @@ impl<'a> Start<'a> {
             path: self.layout.state(),
             reason: format!("cannot create an HTTP client: {reason}"),
         })?;
-        let shape = self.options.shape;
+        let shape = state.shape();
         let experts = state.nodes.iter().map(|node| node.experts.len()).sum();
         let goal = Goal::new(shape.nodes(), shape.validators, experts);
         let watched = watched(self.layout, state);

@@ -109,6 +109,7 @@ pub async fn failover(plan: FailoverPlan, mut progress: impl FnMut(&str)) -> any
         block_milliseconds: None,
         chain: None,
         detach: false,
+        resume: false,
         timeout: START_TIMEOUT,
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;

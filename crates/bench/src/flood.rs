@@ -61,6 +61,7 @@ pub async fn flood(time: Duration, mut progress: impl FnMut(&str)) -> anyhow::Re
         block_milliseconds: None,
         chain: None,
         detach: false,
+        resume: false,
         timeout: Duration::from_secs(120),
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;

@@ -83,6 +83,7 @@ pub async fn gateway(
         block_milliseconds: None,
         chain: None,
         detach: false,
+        resume: false,
         timeout: Duration::from_secs(60),
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;

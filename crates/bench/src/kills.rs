@@ -100,6 +100,7 @@ pub async fn kills(plan: KillsPlan, mut progress: impl FnMut(&str)) -> anyhow::R
         record_expiry_seconds: None,
         block_milliseconds: Some(plan.block_milliseconds),
         detach: false,
+        resume: false,
         timeout: STEP_TIMEOUT,
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;

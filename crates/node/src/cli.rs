@@ -19,6 +19,7 @@ mod bench;
 mod certify;
 mod checkpoint;
 mod completions;
+mod descriptors;
 mod doctor;
 mod experts;
 mod explain;
@@ -42,6 +43,7 @@ mod receipt;
 #[cfg(all(feature = "bench", feature = "mock-server"))]
 mod reference;
 mod score;
+mod secret;
 mod service;
 mod sign;
 mod signal;
@@ -106,10 +108,7 @@ impl Global {
     /// it runs, else the testnet's.
     fn node_dir(&self) -> anyhow::Result<PathBuf> {
         let own = self.own_node_dir()?;
-        let runs = nervure_testnet::NodeFile::read(&own)
-            .ok()
-            .flatten()
-            .is_some_and(|file| nervure_testnet::ProcessRef::of(file.pid).is_alive());
+        let runs = nervure_testnet::NodeFile::read(&own).ok().flatten().is_some_and(|file| file.runs());
         if runs { Ok(own) } else { self.testnet_dir() }
     }
 }
@@ -245,7 +244,7 @@ fn runtime(cli: &Cli) -> anyhow::Result<tokio::runtime::Runtime> {
 async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
     match command {
         Command::Testnet(command) => command.run(&global).await,
-        Command::Join(join) => join.run(&global).await,
+        Command::Join(join) => Box::pin(join.run(&global)).await,
         Command::Invite(invite) => invite.run(&global).await,
         Command::Ask(ask) => ask.run(&global).await,
         Command::Receipt(command) => command.run(&global).await,

@@ -10,7 +10,7 @@ use std::{
 
 use nervure_api::{Client, ClientError, Endpoint};
 use nervure_primitives::MeshId;
-use nervure_testnet::{Layout, NodeFile, ProcessRef};
+use nervure_testnet::{Layout, NodeFile};
 
 /// Exit code if no node runs.
 const NOT_RUNNING_EXIT: u8 = 8;
@@ -103,15 +103,15 @@ fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
     let layout = Layout::new(dir);
     let mut dirs = vec![dir.to_path_buf()];
     if layout.nodes().is_dir() {
-        for entry in std::fs::read_dir(layout.nodes())? {
-            dirs.push(entry?.path());
-        }
+        // Others put files of their own there (`.DS_Store`): what is no directory is no node.
+        let entries = std::fs::read_dir(layout.nodes())?.filter_map(|entry| Some(entry.ok()?.path()));
+        dirs.extend(entries.filter(|path| path.is_dir()));
     }
     let mut running = Vec::new();
     for dir in dirs {
         // A killed node leaves its file, so the process is checked.
         if let Some(file) = NodeFile::read(&dir)?
-            && ProcessRef::of(file.pid).is_alive()
+            && file.runs()
         {
             running.push(file);
         }

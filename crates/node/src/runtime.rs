@@ -64,7 +64,7 @@ use nervure_p2p::{
 };
 use nervure_primitives::{NodeId, NodeKey};
 use nervure_router::Router;
-use nervure_testnet::NodeFile;
+use nervure_testnet::{NodeFile, ProcessRef};
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -402,8 +402,10 @@ fn scope(spec: &MeshSpec) -> AddressScope {
 
 /// The content of `node.json`, by which other programs on this machine find the node.
 fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&QueryServer>) -> NodeFile {
+    let ProcessRef { pid, started } = ProcessRef::own();
     NodeFile {
-        pid: std::process::id(),
+        pid,
+        started,
         name: name(config),
         role: config.role.map_or("none".into(), |role| role.to_string()),
         node: mesh.network.node(),

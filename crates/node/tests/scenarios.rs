@@ -88,6 +88,8 @@ mod question_loop;
 mod questions;
 #[path = "scenarios/recover.rs"]
 mod recover;
+#[path = "scenarios/resume.rs"]
+mod resume;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]
@@ -98,6 +100,8 @@ mod sealed;
 mod second_expert;
 #[path = "scenarios/seed_subnets.rs"]
 mod seed_subnets;
+#[path = "scenarios/signals.rs"]
+mod signals;
 #[path = "scenarios/staked_miner.rs"]
 mod staked_miner;
 #[path = "scenarios/stale.rs"]

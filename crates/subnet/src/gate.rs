@@ -42,6 +42,7 @@ use serde::Serialize;
 pub use trust::{Trust, TrustFigures};
 
 use crate::{Filter, Observation};
+use cost::RankedCandidate;
 use nervure_protocol::ExpertRecord;
 
 /// Upper bound for this node's queries in flight with one expert.
@@ -113,7 +114,7 @@ pub enum Note {
     OfTwo,
     /// Validators found it to be bad.
     KnownBad,
-    /// Too little of the mesh's stake stands behind its subnet.
+    /// Too little of the mesh's stake stands behind its subnet, as behind that of every other expert.
     Unbacked,
 }
 
@@ -134,6 +135,15 @@ pub enum Exclusion {
     Paused,
     /// It has the maximum number of this node's queries in flight.
     Saturated,
+    /// Too little of the mesh's stake stands behind its subnet, and behind that of another expert there is enough.
+    Unbacked,
+}
+
+impl Exclusion {
+    /// Whether the expert will be asked again after a while.
+    fn passes(self) -> bool {
+        matches!(self, Self::Paused | Self::Saturated)
+    }
 }
 
 /// An expert that is not asked.
@@ -178,11 +188,20 @@ fn ordered(
 ) -> Route {
     let mut filtered = Vec::new();
     let mut ranked = Vec::new();
+    let mut knows_backed = false;
     for (candidate, trust) in candidates {
-        match exclusion(&candidate, terms, now) {
+        let reason = exclusion(&candidate, terms, now);
+        knows_backed |= reason.is_none_or(Exclusion::passes) && trust.backing >= rules.least_backing();
+        match reason {
             Some(reason) => filtered.push(ExcludedExpert { record: candidate.record, reason }),
             None => ranked.push(cost::ranked(candidate, trust, rules)),
         }
+    }
+    // Not even when the others are busy, slow or paused: whoever makes them so would get their queries.
+    if knows_backed {
+        let is_unbacked = |one: &mut RankedCandidate| one.backing < rules.least_backing();
+        let unbacked = ranked.extract_if(.., is_unbacked).map(|one| one.choice.record);
+        filtered.extend(unbacked.map(|record| ExcludedExpert { record, reason: Exclusion::Unbacked }));
     }
     Route { choices: pick::order(ranked, terms.seed, rules), filtered }
 }

@@ -283,15 +283,14 @@ impl AnswerPrinter {
 
     fn print(&mut self, line: AskLine) -> anyhow::Result<()> {
         if self.json {
-            writeln!(self.out, "{}", Escaped::json(&serde_json::to_string(&line)?))?;
+            output::written(writeln!(self.out, "{}", Escaped::json(&serde_json::to_string(&line)?)))?;
         }
         match line {
             AskLine::Route { expert, route } if self.explains => {
                 output::note(&explain::render(&expert, &route));
             }
             AskLine::Text { text } if !self.json => {
-                write_answer(&mut self.out, &text)?;
-                self.out.flush()?;
+                output::written(write_answer(&mut self.out, &text).and_then(|()| self.out.flush()))?;
             }
             AskLine::Mixed { participants } if self.explains => self.mixed = Some(participants),
             AskLine::Takeover { takeover } if self.shows_takeovers => self.took_over.push(takeover),
@@ -313,7 +312,7 @@ impl AnswerPrinter {
     /// The answer has ended: prints what is known only now.
     fn finish(mut self) -> anyhow::Result<()> {
         if !self.json {
-            writeln!(self.out)?;
+            output::written(writeln!(self.out))?;
         }
         if let Some(participants) = &self.mixed {
             output::note(&explain::participants("in the end", participants));

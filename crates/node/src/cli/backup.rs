@@ -128,7 +128,7 @@ impl RestoreArgs {
         }
         backup.write(&dir)?;
         // Only now: an encrypted key needs its passphrase, and the files are of use without it.
-        if let Ok(restored) = key_file::read(&key, key::passphrase().as_ref()) {
+        if let Ok(restored) = key_file::read(&key, key::passphrase()?.as_ref()) {
             anyhow::ensure!(
                 restored.node_id() == backup.node,
                 "the backup has the key of another node than it says"
@@ -150,7 +150,7 @@ impl Backup {
     fn of(dir: &Path) -> anyhow::Result<Self> {
         let key = dir.join(key::KEY_FILE);
         anyhow::ensure!(key.exists(), "there is no key in {}\nname a node's directory: --dir", dir.display());
-        let node = key_file::read(&key, key::passphrase().as_ref())?.node_id();
+        let node = key_file::read(&key, key::passphrase()?.as_ref())?.node_id();
         let mut files = BTreeMap::new();
         for name in KEPT {
             let path = dir.join(name);

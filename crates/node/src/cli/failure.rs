@@ -45,7 +45,10 @@ impl Unverified {
 
 /// Prints `error` and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    let (message, own_hint) = split(&message(error));
+    if error.is::<output::OutputClosed>() {
+        return ExitCode::SUCCESS;
+    }
+    let (message, own_hint) = message(error);
     output::note(&format!("error: {message}"));
     if let Some((name, log)) = error.downcast_ref::<TestnetError>().and_then(TestnetError::log) {
         output::note(&format!("\nthe end of {name}'s log:\n{log}"));
@@ -56,17 +59,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(exit_code(error))
 }
 
-/// The error and its causes, without repetitions: some errors have their cause in their own text.
-fn message(error: &anyhow::Error) -> String {
-    let mut whole = String::new();
+/// The error and its causes, without repetitions: some errors have their cause in their own text. And the hint of the
+/// outermost one that has one.
+fn message(error: &anyhow::Error) -> (String, Option<String>) {
+    let (mut whole, mut hint) = (String::new(), None);
     for cause in error.chain().map(ToString::to_string) {
+        let (what, own_hint) = split(&cause);
+        hint = hint.or(own_hint);
         if whole.is_empty() {
-            whole = cause;
-        } else if !whole.contains(&cause) {
-            whole = format!("{whole}: {cause}");
+            whole = what;
+        } else if !whole.contains(&what) {
+            whole = format!("{whole}: {what}");
         }
     }
-    whole
+    (whole, hint)
 }
 
 /// Splits off the hint, the last line of a message such as `bail!("what\ndo this")`.
@@ -187,7 +193,10 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         }
         TestnetError::BadState { .. } => "choose another directory with --dir, or remove this one",
         TestnetError::BadShape(_) => "see the limits: nervure testnet up --help",
-        TestnetError::PortInUse { .. } => "try again: other ports are chosen",
+        TestnetError::PortInUse { .. } => {
+            "try again: a new testnet chooses other ports, and one that is continued has to wait for its own"
+        }
+        TestnetError::NotResumable { .. } => "start a new one: nervure testnet up",
         TestnetError::StillRunning(_) => "try again: nervure testnet down",
         TestnetError::Spawn { .. } => "check that the program exists, and that you may run it",
         // The message names the file or the place in the spec, and no command would help.
@@ -271,6 +280,16 @@ mod tests {
     }
 
     #[test]
+    fn causes_come_before_the_hint() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = anyhow::Error::from(denied).context("cannot read it\nlook at its mode");
+        assert_eq!(
+            message(&error),
+            ("cannot read it: permission denied".into(), Some("look at its mode".into()))
+        );
+    }
+
+    #[test]
     fn a_proof_that_does_not_decode_is_as_bad_as_a_false_one() {
         let http: nervure_api::Endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
         let invalid = || ClientError::InvalidResponse { http: http.clone(), what: "not base64".into() };
@@ -298,8 +317,8 @@ mod tests {
     fn does_not_repeat_a_cause() {
         let inner = std::io::Error::other("disk full");
         let error = anyhow::Error::from(inner).context("cannot write: disk full");
-        assert_eq!(message(&error), "cannot write: disk full");
+        assert_eq!(message(&error), ("cannot write: disk full".into(), None));
         let error = anyhow::Error::from(std::io::Error::other("disk full")).context("cannot write");
-        assert_eq!(message(&error), "cannot write: disk full");
+        assert_eq!(message(&error), ("cannot write: disk full".into(), None));
     }
 }

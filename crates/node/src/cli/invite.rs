@@ -181,7 +181,7 @@ pub(super) fn keep_voucher(dir: &std::path::Path, signed: &SignedInvite) -> anyh
     nervure_primitives::key_file::create(
         &path,
         &NodeKey::from_seed(&seed),
-        key::owner_passphrase().as_ref(),
+        key::owner_passphrase()?.as_ref(),
     )?;
     output::note(&format!(
         "the invite holds tokens; once the node runs, take them: nervure wallet send OWNER all --key {}",

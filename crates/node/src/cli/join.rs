@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Global, invite, key,
     mesh::{self, describe::MeshInfo},
-    output,
+    output, secret,
     trust::MESH_FILE,
 };
 use crate::{
@@ -86,6 +86,7 @@ impl JoinArgs {
     /// Runs the command.
     pub(crate) async fn run(mut self, global: &Global) -> anyhow::Result<()> {
         super::logging::start()?;
+        super::descriptors::raise_limit();
         let dir = global.own_node_dir()?;
         let (spec, invite) = self.spec(&dir).await?;
         let key = own_key(&dir)?;
@@ -106,9 +107,14 @@ impl JoinArgs {
         if let Some(state) = state {
             begin_from_file(&config, &spec, &state)?;
         }
-        sync_state(&mut config, &spec, &key).await?;
         let name = spec.mesh.name.clone();
-        let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop.clone()).await?;
+        // A state that no node sends, or a model server that does not answer, must not hold a user who wants to stop.
+        let starting = Box::pin(start(preset, config, spec, key, stop.clone()));
+        let Some(started) = stop.run_until_cancelled(starting).await else {
+            output::note("stopped before the node had joined");
+            return Ok(());
+        };
+        let node = started?;
         let file = node.file();
         tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
         output::note(&format!(
@@ -183,13 +189,25 @@ impl JoinArgs {
 
     fn resolve(self, dir: PathBuf, preset: Preset) -> anyhow::Result<NodeConfig> {
         let file = self.config_file(&dir)?;
-        let api_key = std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty());
+        let api_key = secret::from_environment("NERVURE_API_KEY")?;
         let flags = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
         let faucet = faucet(&flags, &file)?;
         let mut config = NodeConfig::resolve(dir, flags, file, preset);
         config.faucet = faucet;
         Ok(config)
     }
+}
+
+/// Fetches the state that the node begins with, and starts it.
+async fn start(
+    preset: Preset,
+    mut config: NodeConfig,
+    spec: MeshSpec,
+    key: NodeKey,
+    stop: CancellationToken,
+) -> anyhow::Result<Node> {
+    sync_state(&mut config, &spec, &key).await?;
+    Ok(Node::builder(preset).config(config).spec(spec).key(key).start(stop).await?)
 }
 
 /// The faucet that the settings name, with its key.
@@ -243,7 +261,7 @@ fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
 fn own_key(dir: &Path) -> anyhow::Result<NodeKey> {
     let path = dir.join(key::KEY_FILE);
     if path.try_exists().with_context(|| format!("cannot check for the key {}", path.display()))? {
-        return Ok(key_file::read(&path, key::passphrase().as_ref())?);
+        return Ok(key_file::read(&path, key::passphrase()?.as_ref())?);
     }
     let key = key::create(&path)?;
     output::note(&format!("created a key for this node: {}", path.display()));

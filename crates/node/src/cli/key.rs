@@ -13,7 +13,7 @@ use nervure_primitives::{
 };
 use serde::Serialize;
 
-use super::{Global, output};
+use super::{Global, output, secret};
 pub(crate) use crate::builder::KEY_FILE;
 
 /// The environment variable with the passphrase of node keys.
@@ -55,7 +55,7 @@ pub(crate) struct Purpose {
 }
 
 impl Purpose {
-    fn passphrase(self) -> Option<Passphrase> {
+    fn passphrase(self) -> anyhow::Result<Option<Passphrase>> {
         if self.owner { owner_passphrase() } else { passphrase() }
     }
 }
@@ -79,7 +79,7 @@ impl KeyCommand {
             Self::Restore(args) => args.run(global)?,
             Self::New { out, purpose } => {
                 let path = out.map_or_else(default, Ok)?;
-                let key = create_with(&path, purpose.passphrase().as_ref())?;
+                let key = create_with(&path, purpose.passphrase()?.as_ref())?;
                 output::note(&format!("wrote {}", path.display()));
                 (path, key)
             }
@@ -99,7 +99,7 @@ impl KeyCommand {
 
 /// Creates the key file of a node.
 pub(crate) fn create(path: &Path) -> anyhow::Result<NodeKey> {
-    create_with(path, passphrase().as_ref())
+    create_with(path, passphrase()?.as_ref())
 }
 
 fn create_with(path: &Path, passphrase: Option<&Passphrase>) -> anyhow::Result<NodeKey> {
@@ -111,25 +111,33 @@ fn create_with(path: &Path, passphrase: Option<&Passphrase>) -> anyhow::Result<N
 /// Reads an owner key, or a node key that is used as one: each has its passphrase.
 ///
 /// # Errors
-/// When neither passphrase opens it, or it is no key.
-pub(crate) fn read_owner(path: &Path) -> Result<NodeKey, KeyFileError> {
-    let other = variable(OWNER_PASSPHRASE_VARIABLE).and_then(|_| passphrase());
-    match key_file::read(path, owner_passphrase().as_ref()) {
-        Err(KeyFileError::WrongPassphrase(_)) if other.is_some() => key_file::read(path, other.as_ref()),
-        read => read,
+/// When neither passphrase opens it, one of them cannot be used, or it is no key.
+pub(crate) fn read_owner(path: &Path) -> anyhow::Result<NodeKey> {
+    let (own, of_nodes) = (variable(OWNER_PASSPHRASE_VARIABLE)?, passphrase()?);
+    match key_file::read(path, own.as_ref().or(of_nodes.as_ref())) {
+        Err(KeyFileError::WrongPassphrase(_)) if own.is_some() && of_nodes.is_some() => {
+            Ok(key_file::read(path, of_nodes.as_ref())?)
+        }
+        read => Ok(read?),
     }
 }
 
 /// The passphrase of node keys, from the environment.
-pub(crate) fn passphrase() -> Option<Passphrase> {
+///
+/// # Errors
+/// When the variable is set to something that is no passphrase.
+pub(crate) fn passphrase() -> anyhow::Result<Option<Passphrase>> {
     variable(PASSPHRASE_VARIABLE)
 }
 
 /// The passphrase of owner keys, from the environment. An owner may use one for both.
-pub(crate) fn owner_passphrase() -> Option<Passphrase> {
-    variable(OWNER_PASSPHRASE_VARIABLE).or_else(passphrase)
+///
+/// # Errors
+/// When a variable is set to something that is no passphrase.
+pub(crate) fn owner_passphrase() -> anyhow::Result<Option<Passphrase>> {
+    Ok(variable(OWNER_PASSPHRASE_VARIABLE)?.or(passphrase()?))
 }
 
-fn variable(name: &str) -> Option<Passphrase> {
-    std::env::var(name).ok().filter(|text| !text.is_empty()).map(Passphrase::new)
+fn variable(name: &str) -> anyhow::Result<Option<Passphrase>> {
+    Ok(secret::from_environment(name)?.map(Passphrase::new))
 }

@@ -5,7 +5,7 @@ mod founder;
 mod recover;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -127,9 +127,15 @@ pub(crate) async fn read(source: &str) -> anyhow::Result<MeshSpec> {
 }
 
 fn read_file(path: &Path) -> anyhow::Result<String> {
-    let found = fs::metadata(path).with_context(|| {
-        format!("there is no mesh spec {}\ncreate one: nervure mesh new NAME --out FILE", path.display())
-    })?;
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            anyhow::bail!(
+                "there is no mesh spec {}\ncreate one: nervure mesh new NAME --out FILE",
+                path.display()
+            )
+        }
+        found => found.with_context(|| format!("cannot read the mesh spec {}", path.display()))?,
+    };
     anyhow::ensure!(
         found.is_file() && found.len() <= MAX_SPEC_LEN as u64,
         "{} is not a mesh spec: it has {} bytes, and at most {MAX_SPEC_LEN} are read",

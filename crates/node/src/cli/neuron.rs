@@ -62,6 +62,6 @@ impl NeuronCommand {
 /// The node whose key is in the directory.
 fn node_here(global: &Global) -> anyhow::Result<NodeId> {
     let path = global.node_dir()?.join(key::KEY_FILE);
-    let key = key_file::read(&path, key::passphrase().as_ref());
+    let key = key_file::read(&path, key::passphrase()?.as_ref());
     Ok(key.context("the node is not known\nname it: --node NODE")?.node_id())
 }

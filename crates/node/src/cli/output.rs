@@ -4,7 +4,10 @@
 //! through it from experts, upstream servers and the chain. A command only has to see to it that a part of a line cannot
 //! pass for a line of its own, which matters in [`note`] and [`text`] alone.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use nervure_primitives::Escaped;
@@ -51,10 +54,48 @@ pub(crate) fn note(text: &str) {
     }
 }
 
+/// The reader of the standard output has closed it, as `| head` does: the command ends, and has not failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the reader of the output has closed it")]
+pub(crate) struct OutputClosed;
+
+/// The outcome of writing a part of an answer to the standard output.
+///
+/// # Errors
+/// [`OutputClosed`] when no one reads on, so that no more is asked for.
+pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    result.map_err(|error| if is_closed(&error) { OutputClosed.into() } else { error.into() })
+}
+
+/// `text` as one word of a shell's command line, for commands that people paste.
+pub(crate) fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:@%,".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")).into(),
+    }
+}
+
 /// A closed pipe (`| head`) is not an error.
 fn write(line: Escaped<'_>) -> anyhow::Result<()> {
     match writeln!(io::stdout().lock(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(shell_word("/srv/a-b_1.2"), "/srv/a-b_1.2");
+        for path in ["/tmp/a b/tést 🦀's", "", "$HOME", "a;b", "it's"] {
+            let command = format!("printf %s {}", shell_word(path));
+            let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), path);
+        }
     }
 }

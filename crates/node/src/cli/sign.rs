@@ -119,7 +119,7 @@ impl KeyArgs {
                 if owner.exists() { owner } else { dir.join(key::KEY_FILE) }
             }
         };
-        Ok(key::read_owner(&path)?)
+        key::read_owner(&path)
     }
 }
 
@@ -150,7 +150,7 @@ impl NodeSignArgs {
     /// The node key, which signs transactions.
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer<'_>> {
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
-        let key = key_file::read(&path, key::passphrase().as_ref())?;
+        let key = key_file::read(&path, key::passphrase()?.as_ref())?;
         let (account, session) = (key.node_id(), self.access.open(global).await?);
         let (fees, dry_run) = (&self.fees, self.dry_run);
         Ok(Signer { session, key, fees, behalf: None, account, dry_run, sign_to: None })

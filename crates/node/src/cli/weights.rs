@@ -4,7 +4,7 @@
 
 mod weight_commit;
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
 
 use nervure_api::{Client, SubnetDetail};
 use nervure_consensus::yuma::Cell;
@@ -105,6 +105,7 @@ async fn commit(
     let weights = RevealWeights { netuid, weights, salt: Hash::from_bytes(rand::random()), version_key };
     let hash = commitment(&mesh, &signer.id(), &weights);
     let detail: SubnetDetail = signer.node().subnet(netuid).await?;
+    check_revealable(&weights.weights, &detail)?;
     let reveal_in = detail.subnet.epoch.saturating_add(1);
     let mut committed = WeightCommit { node: signer.id(), reveal_in, weights };
     let call = Call::CommitWeights(CommitWeights { netuid, hash });
@@ -136,6 +137,30 @@ async fn commit(
         committed.reveal_in,
         file.display()
     ));
+    Ok(())
+}
+
+/// Refuses weights that could not be revealed. The ledger sees their hash only, and would refuse them when it is too late
+/// to mend them.
+fn check_revealable(
+    weights: &[Cell],
+    SubnetDetail { subnet, neurons, .. }: &SubnetDetail,
+) -> anyhow::Result<()> {
+    let netuid = subnet.netuid;
+    let mut seen = BTreeSet::new();
+    for (uid, _) in weights {
+        anyhow::ensure!(seen.insert(*uid), "uid {uid} has two weights\nname each uid once");
+        anyhow::ensure!(
+            neurons.iter().any(|neuron| neuron.uid == *uid),
+            "subnet {netuid} has no uid {uid}\nsee its neurons: nervure subnet show {netuid}"
+        );
+    }
+    let least = subnet.hyperparameters.min_weights;
+    anyhow::ensure!(
+        weights.len() >= usize::from(least),
+        "subnet {netuid} requires at least {least} weights, and these are {}\nname more uids; a weight may be 0",
+        weights.len()
+    );
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Why a node does not start.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use nervure_anchor::AnchorKeyFileError;
 use nervure_gateway::{ApiKeyError, GatewayError};
@@ -76,6 +76,9 @@ pub enum StartError {
     /// The network started and listens nowhere.
     #[error("the network does not listen on any address")]
     NotListening,
+    /// The network does not listen in time.
+    #[error("the network does not listen on any address after {} s", .0.as_secs())]
+    ListenTimeout(Duration),
     /// A bootstrap address of the mesh spec is invalid.
     #[error("network.bootstrap in the mesh spec has '{address}': {reason}")]
     Bootstrap {
@@ -151,7 +154,7 @@ impl StartError {
                 "look at the permissions of validator/asked-cells in the node's directory; do not delete it while the same \
                  texts are in use"
             }
-            Self::Port(_) => "choose another port, or 0 for a free one",
+            Self::Port(error) => error.hint(),
             Self::Serve(_) => "what can be served: nervure join --help",
             Self::Bootstrap { .. } => {
                 "an address looks like /ip4/203.0.113.7/udp/4001/quic-v1/p2p/12D3KooW..."

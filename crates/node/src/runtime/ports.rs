@@ -27,35 +27,81 @@ impl PortError {
     pub(crate) fn in_use(&self) -> bool {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
+
+    /// The next step for the user.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.source.kind() == io::ErrorKind::AddrNotAvailable {
+            true => {
+                "this machine does not have the address: name one that it has with --bind and --http-bind, such as ::1"
+            }
+            false => "choose another port, or 0 for a free one",
+        }
+    }
 }
 
 /// Checks the ports that a node with this configuration binds.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), PortError> {
+    let mut trial = Trial::default();
     if !config.sealed {
-        planes(&config.bind, config.p2p_port, config.query_port)?;
+        trial.planes(&config.bind, config.p2p_port, config.query_port)?;
     }
-    tcp(config.http_bind, config.http_port)
+    trial.tcp(config.http_bind, config.http_port)
 }
 
 /// Checks the ports of the control and the query plane on each of `addresses`.
 pub(crate) fn planes(addresses: &[IpAddr], p2p: u16, query: u16) -> Result<(), PortError> {
-    addresses.iter().try_for_each(|address| {
-        udp(*address, p2p)?;
-        tcp(*address, p2p)?;
-        udp(*address, query)
-    })
-}
-
-/// Checks that UDP `port` on `address` is free; 0 always is.
-pub(crate) fn udp(address: IpAddr, port: u16) -> Result<(), PortError> {
-    let bound = UdpSocket::bind(SocketAddr::new(address, port)).map(drop);
-    bound.map_err(|source| PortError { port, protocol: "UDP", address, source })
+    Trial::default().planes(addresses, p2p, query)
 }
 
 /// Checks that TCP `port` on `address` is free; 0 always is.
 pub(crate) fn tcp(address: IpAddr, port: u16) -> Result<(), PortError> {
-    let bound = TcpListener::bind(SocketAddr::new(address, port)).map(drop);
-    bound.map_err(|source| PortError { port, protocol: "TCP", address, source })
+    Trial::default().tcp(address, port)
+}
+
+/// Sockets that are bound to try ports, and stay so until the end: two ports of one node may collide.
+#[derive(Default)]
+struct Trial {
+    udp: Vec<UdpSocket>,
+    tcp: Vec<TcpListener>,
+}
+
+impl Trial {
+    fn planes(&mut self, addresses: &[IpAddr], p2p: u16, query: u16) -> Result<(), PortError> {
+        addresses.iter().try_for_each(|address| {
+            self.udp(*address, p2p)?;
+            self.tcp(*address, p2p)?;
+            self.udp(*address, query)
+        })
+    }
+
+    fn udp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
+        let own = self.udp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
+        let bound = UdpSocket::bind(SocketAddr::new(address, port));
+        let socket = bound.map_err(|source| refused((port, "UDP", address), source, own))?;
+        self.udp.push(socket);
+        Ok(())
+    }
+
+    fn tcp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
+        let own = self.tcp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
+        let bound = TcpListener::bind(SocketAddr::new(address, port));
+        let listener = bound.map_err(|source| refused((port, "TCP", address), source, own))?;
+        self.tcp.push(listener);
+        Ok(())
+    }
+}
+
+/// The error for a port that cannot be bound; `own` says whether this node has it for something else.
+fn refused(
+    (port, protocol, address): (u16, &'static str, IpAddr),
+    source: io::Error,
+    own: bool,
+) -> PortError {
+    let source = match own && source.kind() == io::ErrorKind::AddrInUse {
+        true => io::Error::new(io::ErrorKind::AddrInUse, "this node has the port for something else already"),
+        false => source,
+    };
+    PortError { port, protocol, address, source }
 }
 
 #[cfg(test)]
@@ -67,9 +113,23 @@ mod tests {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let taken = UdpSocket::bind((loopback, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        assert!(udp(loopback, port).unwrap_err().in_use());
-        let elsewhere = IpAddr::from([192, 0, 2, 1]);
-        assert!(!tcp(elsewhere, 1).unwrap_err().in_use());
-        assert!(udp(loopback, 0).is_ok());
+        let mut trial = Trial::default();
+        assert!(trial.udp(loopback, port).unwrap_err().in_use());
+        let elsewhere = tcp([192, 0, 2, 1].into(), 1).unwrap_err();
+        assert!(!elsewhere.in_use() && elsewhere.hint().contains("--bind"), "{elsewhere}");
+        assert!(trial.udp(loopback, 0).is_ok());
+    }
+
+    #[test]
+    fn two_ports_of_one_node_that_are_the_same_are_named() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let port = TcpListener::bind((loopback, 0)).unwrap().local_addr().unwrap().port();
+        let mut trial = Trial::default();
+        trial.planes(&[loopback], port, 0).unwrap();
+        let collision = trial.tcp(loopback, port).unwrap_err();
+        assert!(
+            collision.in_use() && collision.to_string().contains("this node has the port"),
+            "{collision}"
+        );
     }
 }

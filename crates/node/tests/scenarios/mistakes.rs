@@ -1,8 +1,13 @@
 //! Users' mistakes: each error says what happened, why, and what to do next, and has its exit code.
 
-use std::{fs, net::UdpSocket, os::unix::fs::PermissionsExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    net::{TcpListener, UdpSocket},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+};
 
-use crate::mesh::{Mesh, nervure, run};
+use crate::mesh::{CommandOutput, Mesh, nervure, run};
 
 #[track_caller]
 fn refused(output: &crate::mesh::CommandOutput, code: i32, words: &[&str]) {
@@ -68,10 +73,50 @@ fn refuses_wrong_specs_and_keys() {
     let port = taken.local_addr().unwrap().port().to_string();
     refused(&join(&["--p2p-port", &port]), 5, &[&port, "UDP", "next: "]);
 
+    let port = port_of_both();
+    let both = join(&["--p2p-port", &port, "--http-port", &port]);
+    refused(&both, 5, &[&port, "this node has the port for something else already"]);
+    let below_a_file = format!("{}/mesh.toml", spec.display());
+    refused(&run(&dir, &["join", &below_a_file]), 1, &["cannot read the mesh spec"]);
+
     let key = dir.join("key.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     refused(&join(&[]), 1, &["key.pem", "0644", "chmod 600"]);
     refused(&run(&dir, &["key", "new"]), 1, &["already exists"]);
+}
+
+/// A port that is free for UDP and TCP.
+fn port_of_both() -> String {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port.to_string();
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_used_leaves_nothing_unprotected() {
+    let home = tempfile::tempdir().unwrap();
+    let key = home.path().join("keys/key.pem");
+    let new = |passphrase: &OsStr| {
+        let mut command = nervure();
+        command.args(["key", "new", "--out"]).arg(&key).env("NERVURE_KEY_PASSPHRASE", passphrase);
+        CommandOutput::of(command.output().unwrap())
+    };
+    refused(&new(OsStr::new("")), 1, &["NERVURE_KEY_PASSPHRASE is set and empty", "next: "]);
+    refused(&new(OsStr::from_bytes(b"p\xe4ssword")), 1, &["NERVURE_KEY_PASSPHRASE", "not UTF-8", "next: "]);
+    assert!(!key.exists());
+}
+
+#[test]
+fn a_directory_whose_name_is_no_text_is_refused_before_anything_starts() {
+    let home = tempfile::tempdir().unwrap();
+    let mut up = nervure();
+    up.arg("--dir").arg(home.path().join(OsStr::from_bytes(b"nu\xff"))).args(["testnet", "up"]);
+    refused(&CommandOutput::of(up.output().unwrap()), 1, &["is not UTF-8", "--dir"]);
+    assert!(fs::read_dir(home.path()).unwrap().next().is_none());
 }
 
 #[test]

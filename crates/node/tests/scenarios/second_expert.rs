@@ -48,13 +48,16 @@ fn a_garbage_expert_beside_a_good_one_is_tested_and_left() {
     });
     assert_eq!((b["quality_milli"].as_u64(), b["live_score_milli"].as_u64()), (Some(0), Some(0)), "{b}");
     assert!(a["live_score_milli"].as_u64() > Some(150), "its good expert loses nothing by it: {a}");
-    let mut by_good = 0;
-    for _ in 0..QUESTIONS {
+    let first_of_all = || {
         let (route, _) = route(&mesh);
         assert_ne!(route["route"]["detail"]["choices"][0]["record"]["expert"], "b", "first of all");
-        by_good += usize::from(route["expert"]["expert"] == "a");
-    }
-    assert!(by_good > 0, "the good one is asked");
+        route["expert"]["expert"].as_str().unwrap().to_owned()
+    };
+    let answered: Vec<_> = (0..QUESTIONS).map(|_| first_of_all()).collect();
+    // On a busy machine the other one may answer first for a while.
+    eventually("the good one is asked", || {
+        (answered.iter().any(|name| name == "a") || first_of_all() == "a").then_some(())
+    });
 
     let incentives = || {
         let shown = mesh.run(&["subnet", "show", "1", "--json"]).succeeded().json();

@@ -29,13 +29,13 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
     ranked.into_iter().map(|one| one.choice).collect()
 }
 
-/// Marks experts of subnets that count for little outside, and tested experts whose quality is far below that of the best
+/// Marks experts of subnets that count for little outside, where there are no others, and tested experts whose quality is far below that of the best
 /// tested one.
 fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
     // Relative to the best: in a subnet where all are weak, the best of them are still asked.
     let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
-    let behind = Score::ratio(rules.bad_below.into(), 100);
+    let behind = rules.least_backing();
     for one in ranked {
         // A newcomer has not been found to be bad; the stake behind its subnet does not depend on the newcomer.
         if one.backing < behind {

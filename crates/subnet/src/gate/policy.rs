@@ -1,5 +1,6 @@
 //! Routing policies: how much each term of the cost counts.
 
+use nervure_protocol::Score;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,11 @@ impl PolicyRules {
         explore: 0,
         about_as_good: 0,
     };
+
+    /// The least that the stake behind a subnet has to count outside for its experts to be asked where others are known.
+    pub(super) fn least_backing(&self) -> Score {
+        Score::ratio(self.bad_below.into(), 100)
+    }
 }
 
 impl Policy {

@@ -148,11 +148,24 @@ fn a_subnet_of_ones_own_gets_nothing_however_good_it_finds_itself() {
     }
     let undefended = [honest, (candidate(2), Trust { backing: Score::ONE, ..praised })];
     assert_eq!(shares(&undefended, Policy::Balanced), [0, 2000], "without the factor it takes all");
-    let notes = route(all, &terms(), &Policy::Balanced.rules(), NOW).choices;
+    let rules = Policy::Balanced.rules();
+    let routed = route(all.clone(), &terms(), &rules, NOW);
+    let unbacked = |route: &Route| {
+        route.filtered.iter().filter(|filtered| filtered.reason == Exclusion::Unbacked).count()
+    };
     assert_eq!(
-        notes.iter().map(|choice| choice.note).collect::<Vec<_>>(),
-        [Note::None, Note::Unbacked, Note::Unbacked]
+        (routed.choices.len(), unbacked(&routed)),
+        (1, 2),
+        "they do not come after the honest one either"
     );
+    // Whoever keeps the honest one busy gets no query for it.
+    let mut busy = all.clone();
+    busy[0].0.seen.in_flight = MAX_IN_FLIGHT;
+    let routed = route(busy, &terms(), &rules, NOW);
+    assert_eq!((routed.choices.len(), unbacked(&routed)), (0, 2));
+    // Where there is no other, it is asked.
+    let alone = route(all[1..].to_vec(), &terms(), &rules, NOW);
+    assert!(alone.choices.len() == 2 && alone.choices.iter().all(|choice| choice.note == Note::Unbacked));
 }
 
 #[test]

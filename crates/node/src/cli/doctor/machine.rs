@@ -122,7 +122,8 @@ fn key_of(dir: &Path) -> Finding {
     if !path.exists() {
         return Finding::skip("key", format!("no key in {} yet: nervure join makes one", dir.display()));
     }
-    match key_file::read(&path, key::passphrase().as_ref()) {
+    let read = || anyhow::Ok(key_file::read(&path, key::passphrase()?.as_ref())?);
+    match read() {
         Ok(key) => Finding::ok("key", format!("{} can be read", key.node_id())),
         Err(error) => Finding::bad(
             "key",

@@ -51,7 +51,7 @@ pub(super) struct ConsentFile {
 impl ConsentArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let file = self.file.map_or_else(|| global.own_node_dir().map(|dir| dir.join(KEY_FILE)), Ok)?;
-        let key = key_file::read(&file, passphrase().as_ref())?;
+        let key = key_file::read(&file, passphrase()?.as_ref())?;
         let spec = match &self.mesh {
             Some(source) => mesh::read(source).await?,
             None => trust::read_spec(&trust::spec_here(global)?).await?,

@@ -54,7 +54,7 @@ impl RegisterArgs {
             return signer.send(Call::RegisterNode(RegisterNode { consent }), global).await.map(drop);
         }
         let file = self.file.map_or_else(|| global.own_node_dir().map(|dir| dir.join(KEY_FILE)), Ok)?;
-        let node = key_file::read(&file, passphrase().as_ref())?;
+        let node = key_file::read(&file, passphrase()?.as_ref())?;
         let mut signer = self.terms.signer(global).await?;
         let consent = consent(&node, &signer.id(), &signer.mesh()?)?;
         signer.send(Call::RegisterNode(RegisterNode { consent }), global).await.map(drop)
@@ -63,7 +63,7 @@ impl RegisterArgs {
 
 impl SwapArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let new = key_file::read(&self.new, passphrase().as_ref())?;
+        let new = key_file::read(&self.new, passphrase()?.as_ref())?;
         let mut signer = self.terms.signer(global).await?;
         let consent = consent(&new, &signer.id(), &signer.mesh()?)?;
         signer.send(Call::SwapKey(SwapKey { old: self.old, consent }), global).await.map(drop)

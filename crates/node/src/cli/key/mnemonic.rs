@@ -82,7 +82,7 @@ impl RestoreArgs {
         let read = io::stdin().take(MAX_TEXT_BYTES).read_to_string(&mut text);
         read.context("cannot read the words from standard input")?;
         let key = key_of(&text)?;
-        key_file::create(&path, &key, self.purpose.passphrase().as_ref())?;
+        key_file::create(&path, &key, self.purpose.passphrase()?.as_ref())?;
         output::note(&format!("wrote {}", path.display()));
         Ok((path, key))
     }

@@ -54,11 +54,16 @@ impl Progress for Terminal {
             }
             Event::Finished { phase, total, at } => self.finished(*phase, *total, *at),
             Event::Cleaned { stopped } if stopped.is_empty() => {
-                self.line("an earlier run did not shut down cleanly: removed its state");
+                self.line("an earlier run did not shut down cleanly");
             }
             Event::Cleaned { stopped } => self.line(&format!(
-                "an earlier run did not shut down cleanly: stopped its {} and removed its state",
+                "an earlier run did not shut down cleanly: stopped its {}",
                 stopped.join(", ")
+            )),
+            Event::Replaced { mesh } => self.line(&format!(
+                "a new testnet takes the place of the one that was stopped here (mesh {}); to continue one with its keys \
+                 and its chain: nervure testnet up --resume",
+                mesh.short()
             )),
             Event::Retrying { reason } => self.line(&format!("{reason}; starting again with other ports")),
             Event::NodeEnded { name, status } => {

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
+use anyhow::Context;
 use nervure_ledger::spec::Role;
-use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, TestnetError, UpOptions, entry, report, up};
+use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, UpOptions, entry, report, up};
 use tokio_util::sync::CancellationToken;
 
 use super::{Global, anchor_kind::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
@@ -15,6 +16,9 @@ pub(crate) struct UpArgs {
     /// Run in the background
     #[arg(long)]
     detach: bool,
+    /// Continue the testnet that was stopped in this directory, with its keys, chain and balances, instead of a new one
+    #[arg(long, conflicts_with_all = ["validators", "miners", "gateways", "experts", "server", "anchor", "name", "record_expiry", "block_milliseconds"])]
+    resume: bool,
     /// Number of validators
     #[arg(long, value_name = "N", default_value_t = 4)]
     validators: usize,
@@ -69,6 +73,7 @@ impl UpArgs {
     /// Runs the command.
     pub(crate) async fn run(self, dir: &Path, global: &Global) -> anyhow::Result<()> {
         self.check_features()?;
+        text_of(dir)?;
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         signal::stop_then_hurry(stop.clone(), hurry.clone())?;
         let options = UpOptions {
@@ -82,16 +87,11 @@ impl UpArgs {
             chain: self.anchor.chain()?,
             block_milliseconds: self.block_milliseconds,
             detach: self.detach,
+            resume: self.resume,
             timeout: Duration::from_secs(self.timeout),
         };
         let mut progress = Terminal::with_hurry();
-        let mut testnet = match up(&options, &stop, &mut progress).await {
-            Err(TestnetError::Interrupted) => {
-                output::note("stopped before it was ready; nothing is left running");
-                return Ok(());
-            }
-            started => started?,
-        };
+        let mut testnet = up(&options, &stop, &mut progress).await?;
         announce(&testnet, global).await?;
         if self.detach {
             testnet.detach();
@@ -106,6 +106,13 @@ impl UpArgs {
     }
 }
 
+/// The directory as text, as the nodes get it.
+fn text_of(dir: &Path) -> anyhow::Result<&str> {
+    dir.to_str().with_context(|| {
+        format!("the name of the directory {} is not UTF-8\nchoose another one with --dir", dir.display())
+    })
+}
+
 /// Prints the nodes and commands to try.
 async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
     let dir = testnet.layout().dir();
@@ -116,7 +123,8 @@ async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
     output::note("");
     show(&report)?;
     let me = program();
-    let at = if global.dir.is_some() { format!(" --dir {}", dir.display()) } else { String::new() };
+    let dir_word = output::shell_word(text_of(dir)?);
+    let at = if global.dir.is_some() { format!(" --dir {dir_word}") } else { String::new() };
     output::note("\ntry:");
     output::note(&format!("  {me} experts find text.generate{at}"));
     output::note(&format!("  {me} ask 'fn main() {{' --capability text.generate.rust --explain{at}"));

@@ -5,7 +5,10 @@ use clap::ArgGroup;
 use nervure_experts::{ApiSecret, Expert, OpenAiConfig, OpenAiExpert};
 use nervure_testnet::ModelServer;
 
-use crate::config::{ExpertSource, ExpertSpec};
+use crate::{
+    cli::secret,
+    config::{ExpertSource, ExpertSpec},
+};
 
 /// A model server for the miners of the text API subnet
 #[derive(Debug, Default, clap::Args)]
@@ -56,7 +59,7 @@ fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
         "the testnet's nodes do not see {variable}: variables with that prefix are for a node of your own\n\
          put the key into a variable with another name"
     );
-    let key = std::env::var(variable).ok().filter(|key| !key.is_empty());
+    let key = secret::from_environment(variable)?;
     let key = key.with_context(|| {
         format!("the environment variable {variable}, which should hold the server's key, is not set\nexport it and try again")
     })?;

@@ -25,7 +25,7 @@ const FOLLOWED_NODES: usize = 4;
 const PEER_STORE: &str = "peers.cbor";
 
 /// How long the network may take to listen.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A network that listens, and what arrives there.
 pub(super) struct StartedNetwork {
@@ -108,5 +108,5 @@ async fn listening(network: &NetworkHandle) -> Result<Vec<Multiaddr>, StartError
             }
         }
     };
-    tokio::time::timeout(LISTEN_TIMEOUT, wait).await.unwrap_or(Err(StartError::NotListening))
+    tokio::time::timeout(LISTEN_TIMEOUT, wait).await.unwrap_or(Err(StartError::ListenTimeout(LISTEN_TIMEOUT)))
 }
