@@ -131,11 +131,19 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
-        ApiError::bad(field, Excerpt::new(error.into_inner()).to_string())
+        ApiError::bad(field, Excerpt::new(without_types(&error.into_inner().to_string())).to_string())
     })?;
     // Bytes after the value are an error as well: decoding the value alone leaves them unread.
     json.end().map_err(|error| ApiError::bad("body", Excerpt::new(error).to_string()))?;
     Ok(value)
+}
+
+/// An error of the decoder without the names of this program's types, which say nothing to a client.
+fn without_types(message: &str) -> String {
+    let Some((before, after)) = message.split_once("expected struct ") else { return message.to_owned() };
+    // Serde writes the type, and for an array how many elements it would need.
+    let place = after.find(" at line ").map_or("", |at| &after[at..]);
+    format!("{before}expected an object{place}")
 }
 
 #[cfg(test)]
@@ -166,6 +174,20 @@ mod tests {
         assert!(message.contains("line 2 column"), "{message}");
         assert_eq!(fault("{\"messages\": []").0, "body");
         assert!(fault("{\"messages\": []} x").1.contains("trailing characters"));
+    }
+
+    #[test]
+    fn names_no_type_of_this_program() {
+        assert_eq!(
+            fault("[]"),
+            ("body".into(), "body: invalid length 0, expected an object at line 1 column 2".into())
+        );
+        let (param, message) = fault("{\"messages\": [7]}");
+        assert_eq!(param, "messages[0]");
+        assert!(
+            message.contains("expected an object at line 1") && !message.contains("Message"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -88,13 +88,29 @@ fn retry_after(response: &Response) -> Option<Duration> {
 /// The error for a failed connection. It does not contain the URL, which is for the operator only.
 pub(super) fn unavailable(error: &reqwest::Error) -> ExpertError {
     let reason = if error.is_connect() {
-        "it cannot be reached"
+        unconnected(error)
     } else if error.is_timeout() {
         "it did not answer in time"
     } else {
         "it closed the connection before its answer was complete"
     };
     ExpertError::UpstreamUnavailable { reason: reason.to_owned() }
+}
+
+/// Why there is no connection, by the causes of `error`: what to mend is not the same for a name, a certificate and a server.
+fn unconnected(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let text: String = causes.map(|cause| cause.to_string().to_ascii_lowercase() + "\n").collect();
+    // The last is what rustls says of bytes that are no TLS.
+    if ["certificate", "tls", "handshake", "corrupt message"].iter().any(|word| text.contains(word)) {
+        "its certificate is not accepted, or it does not speak TLS (SSL_CERT_FILE names further authorities)"
+    } else if text.contains("dns") || text.contains("lookup") || text.contains("resolve") {
+        "its name cannot be resolved"
+    } else if text.contains("refused") {
+        "it refuses the connection: nothing listens at that address and port"
+    } else {
+        "it cannot be reached"
+    }
 }
 
 /// The error for JSON of an unexpected form.

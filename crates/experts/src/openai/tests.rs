@@ -239,3 +239,26 @@ fn splits_long_text_between_characters() {
 fn answer_pieces(text: &str) -> Vec<&str> {
     super::answer::pieces(text).collect()
 }
+
+#[tokio::test]
+async fn a_server_without_a_connection_is_told_apart_by_what_to_mend() {
+    let failed =
+        async |url: String| OpenAiExpert::connect(OpenAiConfig::new(url)).await.unwrap_err().to_string();
+    // Bound and dropped: nothing listens there.
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refused = failed(format!("http://{free}/v1")).await;
+    assert!(refused.contains("nothing listens at that address"), "{refused}");
+    let unnamed = failed("http://nowhere.invalid/v1".into()).await;
+    assert!(unnamed.contains("its name cannot be resolved"), "{unnamed}");
+    // A server that speaks no TLS.
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = plain.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let encrypted = failed(format!("https://{at}/v1")).await;
+    assert!(encrypted.contains("does not speak TLS"), "{encrypted}");
+}
