@@ -147,6 +147,7 @@ fn query_frames_are_frozen() {
     frozen_frame("frame_end_receipt", &Frame::End(QueryEnd { receipt, ..end(FinishReason::Other) }));
     frozen_frame("frame_error", &Frame::Error(error.clone()));
     frozen_frame("frame_error_short", &Frame::Error(ErrorFrame { retry_after_ms: None, ..error }));
+    frozen_frame("frame_alive", &Frame::Alive);
 }
 
 fn expert_record() -> ExpertRecord {

@@ -35,9 +35,10 @@ const MIN_QUOTED_BYTES: usize = 10;
 pub struct UpstreamLimits {
     /// Timeout of the connection; 5 s by default.
     pub connect: Duration,
-    /// Timeout of the head of a response; 60 s by default, because long prompts take long.
+    /// Timeout of the head of a response and of its first piece; 10 minutes by default, as OpenAI's clients have it: long
+    /// prompts, cold loads and reasoning take long. The asker's deadline ends it too.
     pub first_byte: Duration,
-    /// Timeout between two pieces of a body; 30 s by default.
+    /// Timeout between two pieces of a body; 2 minutes by default.
     pub between: Duration,
     /// Longest answer in bytes, with its framing; 64 MiB by default.
     pub answer: usize,
@@ -49,8 +50,8 @@ impl Default for UpstreamLimits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(60),
-            between: Duration::from_secs(30),
+            first_byte: Duration::from_secs(600),
+            between: Duration::from_secs(120),
             answer: 64 << 20,
             line: 256 << 10,
         }

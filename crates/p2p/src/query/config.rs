@@ -64,9 +64,9 @@ pub struct ClientConfig {
     pub connections: NonZeroUsize,
     /// Timeout for connecting; 3 s by default.
     pub connect: Duration,
-    /// Timeout for the first frame of an answer; 20 s by default.
+    /// Timeout for the first frame of an answer, a sign of life among them; 20 s by default.
     pub first_byte: Duration,
-    /// Timeout between two frames; 15 s by default.
+    /// Timeout between two frames, signs of life among them; 15 s by default.
     pub between: Duration,
 }
 

@@ -13,7 +13,7 @@ use quinn::Connection;
 
 use crate::{
     bare::{self, Then},
-    mesh::{Answer, Does, MESH, ask, client, key, question},
+    mesh::{Answer, Does, MESH, Node, ask, client, key, question, server_config},
 };
 
 fn chunk() -> Frame {
@@ -133,4 +133,34 @@ async fn the_askers_deadline_ends_an_answer_that_does_not() {
     let stream = client.open(key(66).node_id(), &[at], open).await.unwrap();
     let answer = crate::mesh::read(stream).await;
     assert!(matches!(answer, Err(QueryError::Overdue(_))), "{answer:?}");
+}
+
+/// A client that waits for a second for any frame.
+fn waits_a_second() -> QueryClient {
+    let second = Duration::from_secs(1);
+    QueryClient::start(ClientConfig {
+        first_byte: second,
+        between: second,
+        ..ClientConfig::new(key(2), MESH)
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_expert_that_works_longer_than_its_asker_waits_says_so() {
+    let node = Node::start(server_config());
+    let answer = ask(&waits_a_second(), node.id, node.at, Does::Work(15)).await.unwrap();
+    assert_eq!(answer.0.len(), 1, "signs of life are no pieces");
+    let silent = ask(&waits_a_second(), node.id, node.at, Does::HangSilently).await;
+    assert!(matches!(silent, Err(QueryError::Stalled(_))), "without them it counts as gone: {silent:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_signs_of_life_breaks_the_protocol() {
+    let flood = vec![Frame::Alive; 2_000];
+    let answer = answered(bare::bytes(&[&flood[..], &[chunk(), end(1)]].concat())).await;
+    assert_eq!(answer.unwrap_err(), QueryError::Protocol(FrameError::UnexpectedKind(5)));
+    // As many as one for each second, and some that were delayed.
+    let few = vec![Frame::Alive; 10];
+    assert!(answered(bare::bytes(&[&few[..], &[chunk(), end(1)]].concat())).await.is_ok());
 }

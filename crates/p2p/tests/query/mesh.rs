@@ -66,6 +66,8 @@ pub(crate) enum Does {
     WorkAfterTheEnd,
     /// Sends a piece, then waits until its asker is gone.
     WatchTheAsker,
+    /// Says so many times, a tenth of a second apart, that it works, and then answers with one piece.
+    Work(u32),
     /// Panics.
     Panic,
 }
@@ -127,6 +129,16 @@ async fn perform(does: Does, mut reply: Replier, release: &Notify) {
             let _ = reply.send(piece(0, 10)).await;
             reply.cancelled().await;
         }
+        Does::Work(times) => {
+            for _ in 0..times {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if reply.alive().await.is_err() {
+                    return;
+                }
+            }
+            let _ = reply.send(piece(0, 10)).await;
+            reply.end(END).await;
+        }
         Does::Panic => panic!("as asked"),
     }
 }
@@ -149,6 +161,7 @@ impl Does {
             Self::WatchTheAsker => (5, 0, 0),
             Self::Panic => (6, 0, 0),
             Self::Refuse => (7, 0, 0),
+            Self::Work(times) => (8, times, 0),
         };
         [&[kind][..], &a.to_be_bytes(), &b.to_be_bytes()].concat()
     }
@@ -163,6 +176,7 @@ impl Does {
             4 => Self::WorkAfterTheEnd,
             5 => Self::WatchTheAsker,
             7 => Self::Refuse,
+            8 => Self::Work(number(1)),
             _ => Self::Panic,
         }
     }

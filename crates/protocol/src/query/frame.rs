@@ -14,6 +14,7 @@ const OPEN: u8 = 1;
 const CHUNK: u8 = 2;
 const END: u8 = 3;
 const ERROR: u8 = 4;
+const ALIVE: u8 = 5;
 
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Frame {
     End(QueryEnd),
     /// The answer failed.
     Error(ErrorFrame),
+    /// The expert works and has nothing to send yet. No part of the answer.
+    Alive,
 }
 
 /// What comes before a frame's content: its kind, which exists, and its length, which is within the kind's bound.
@@ -93,6 +96,7 @@ impl Frame {
             Self::Chunk(_) => CHUNK,
             Self::End(_) => END,
             Self::Error(_) => ERROR,
+            Self::Alive => ALIVE,
         }
     }
 
@@ -106,6 +110,7 @@ impl Frame {
             Self::Chunk(chunk) => put(out, CHUNK, chunk),
             Self::End(end) => put(out, END, &cbor::encode(end)?),
             Self::Error(error) => put(out, ERROR, &cbor::encode(error)?),
+            Self::Alive => put(out, ALIVE, &[]),
         }
     }
 
@@ -119,6 +124,7 @@ impl Frame {
             OPEN => Self::Open(cbor::decode(&content, limits)?),
             CHUNK => Self::Chunk(content),
             END => Self::End(cbor::decode(&content, limits)?),
+            ALIVE => Self::Alive,
             _ => Self::Error(cbor::decode(&content, limits)?),
         })
     }
@@ -130,6 +136,7 @@ fn max_content(kind: u8) -> Result<usize, FrameError> {
         OPEN => Ok(MAX_OPEN),
         CHUNK => Ok(MAX_CHUNK),
         END | ERROR => Ok(MAX_CLOSING),
+        ALIVE => Ok(0),
         other => Err(FrameError::UnknownKind(other)),
     }
 }
@@ -187,6 +194,7 @@ mod tests {
             Frame::End(QueryEnd { receipt: Some(vec![1; 670]), ..QueryEnd::new(usage, FinishReason::Other) }),
             Frame::Error(error.clone()),
             Frame::Error(ErrorFrame { retry_after_ms: None, ..error }),
+            Frame::Alive,
         ] {
             assert_eq!(round_trip(&frame), frame);
         }
@@ -198,6 +206,10 @@ mod tests {
         assert!(matches!(chunk.encode(&mut BytesMut::new()), Err(FrameError::TooLong { .. })));
         let decoded = Frame::decode(END, vec![0; MAX_CLOSING + 1].into());
         assert!(matches!(decoded, Err(FrameError::TooLong { .. })));
+        assert_eq!(
+            FrameHeader::decode([ALIVE, 0, 0, 0, 1]),
+            Err(FrameError::TooLong { length: 1, limit: 0 })
+        );
         assert_eq!(FrameHeader::decode([9, 0, 0, 0, 0]), Err(FrameError::UnknownKind(9)));
     }
 

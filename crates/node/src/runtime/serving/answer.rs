@@ -14,7 +14,10 @@ use nervure_protocol::{
     ExpertEvent, FinishReason, Usage,
     query::{ErrorText, body},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
 
 use super::{refusal::refuse_with, share::ExpertPlace};
 use crate::runtime::receipts::{OpenReceipt, ReceiptSigner};
@@ -28,6 +31,9 @@ const MIN_EVENT_BYTES: usize = 256;
 
 /// When an asker whose answer was stopped for another may try again.
 const DISPLACED_RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// Silence after which an asker is told that its expert works. Well below what askers wait.
+const SIGN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One step of an answer, and its part of the buffer.
 type Step = (AnswerStep, Option<OwnedSemaphorePermit>);
@@ -109,7 +115,17 @@ async fn write(
     mut reply: Replier,
     mut receipt: Option<(ReceiptSigner, OpenReceipt)>,
 ) {
-    while let Some((step, room)) = steps.recv().await {
+    loop {
+        let step = match timeout(SIGN_INTERVAL, steps.recv()).await {
+            Ok(Some(step)) => step,
+            Ok(None) => return,
+            // A model that loads, reads a long prompt or reasons: its server holds the connection, and its limits end it.
+            Err(_) => match reply.alive().await {
+                Ok(()) => continue,
+                Err(_gone) => return,
+            },
+        };
+        let (step, room) = step;
         match step {
             AnswerStep::Event(event, chunk) => {
                 if let Some((_, receipt)) = &mut receipt {

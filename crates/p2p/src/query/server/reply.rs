@@ -93,6 +93,17 @@ impl Replier {
         self.write(patience).await
     }
 
+    /// Tells the asker that the expert works and has nothing to send yet, so that its timeouts begin anew. An asker takes
+    /// one in a second.
+    ///
+    /// # Errors
+    /// [`Gone`] when the asker has left, or did not read for too long.
+    pub async fn alive(&mut self) -> Result<(), Gone> {
+        Frame::Alive.encode(&mut self.buffer).map_err(|_| Gone)?;
+        let patience = self.patience.write;
+        self.write(patience).await
+    }
+
     /// Puts a piece of the answer into the next packet, which leaves with [`Replier::send`] or
     /// [`Replier::end`].
     ///
