@@ -7,7 +7,6 @@ mod continuation;
 mod exp;
 mod replay;
 mod sampler;
-mod stop;
 mod utf8;
 
 pub use continuation::{Continuation, ContinuationStep, PIECE_BYTES};

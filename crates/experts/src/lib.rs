@@ -18,6 +18,7 @@ mod expert;
 #[doc(hidden)]
 pub mod fuzzing;
 mod openai;
+mod stop;
 mod stream;
 
 pub use card::ModelCard;

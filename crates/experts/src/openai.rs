@@ -12,6 +12,7 @@ mod body;
 mod config;
 mod refusal;
 mod sse;
+mod text_limits;
 
 use std::{sync::Arc, time::Duration};
 
@@ -175,6 +176,11 @@ impl Upstream {
 
     /// The error without a message that quotes the API key: that is the operator's, and the error goes to the asker.
     fn withheld(&self, mut error: ExpertError) -> ExpertError {
+        if let ExpertError::BadRequest { reason, .. } = &mut error
+            && self.secret.as_ref().is_some_and(|secret| secret.is_quoted_in(reason))
+        {
+            "its message quotes this node's API key".clone_into(reason);
+        }
         if let ExpertError::UpstreamRefused { message, .. }
         | ExpertError::ContextTooLong { message, .. }
         | ExpertError::UpstreamInvalid { reason: message } = &mut error

@@ -28,12 +28,31 @@ fn soonest_retry(failures: &[AttemptError]) -> Option<std::time::Duration> {
     retries.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
-/// What all experts find wrong with the request, if they find the same. The words are those of the first.
+/// Experts that have to find a request wrong before no other is asked. One may lie, and it may be the only one that cannot do
+/// what is asked for.
+const ENOUGH_REFUSALS: usize = 2;
+
+/// Whether so many experts find the request wrong that it is.
+pub(crate) fn is_refused_by_enough(failures: &[AttemptError]) -> bool {
+    refusals(failures).count() >= ENOUGH_REFUSALS
+}
+
+/// The failures that say that the request is wrong.
+fn refusals(failures: &[AttemptError]) -> impl Iterator<Item = &AttemptError> {
+    failures.iter().filter(|failed| failed.failure.kind == FailureKind::BadRequest)
+}
+
+/// What all experts find wrong with the request, if they find the same, or enough of them do. The words are those of the
+/// first.
 fn shared_complaint(failures: &[AttemptError]) -> Option<ServiceError> {
-    let first = &failures.first()?.failure;
-    if failures.iter().any(|failed| failed.failure.kind != first.kind) {
-        return None;
-    }
+    let first = match is_refused_by_enough(failures) {
+        true => refusals(failures).next()?,
+        // All of them.
+        false => failures
+            .first()
+            .filter(|first| failures.iter().all(|failed| failed.failure.kind == first.failure.kind))?,
+    };
+    let first = &first.failure;
     let reason = first.reason.clone();
     match first.kind {
         FailureKind::BadRequest => {

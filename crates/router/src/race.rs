@@ -125,6 +125,10 @@ impl Race {
 
     fn lost(&mut self, failed: AttemptError) {
         self.failures.push(failed);
+        if failure::is_refused_by_enough(&self.failures) {
+            // The others would say the same, and each costs its server a request.
+            self.waiting.clear();
+        }
     }
 
     /// Ends the race; the other attempts are dropped, which cancels them.

@@ -4,9 +4,9 @@
 //! choose a byte; [`DOCUMENT_START`], a stop string or the length ends the text; a piece never ends inside a character.
 
 use super::sampler::Sampler;
-use super::stop::StopScanner;
 use super::utf8::Utf8Decoder;
 use super::{DOCUMENT_START, MAX_OUTPUT_BYTES};
+use crate::stop::StopScanner;
 use nervure_protocol::{FinishReason, Sampling};
 
 /// Bytes that a piece of text has at least, except for the first piece, which is sent at once, and the last.

@@ -6,7 +6,10 @@ use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Upstream, body::BoundedResponse, refusal, refusal::UpstreamErrorBody, sse::SseLines};
+use super::{
+    Upstream, body::BoundedResponse, refusal, refusal::UpstreamErrorBody, sse::SseLines,
+    text_limits::TextLimits,
+};
 use crate::{ExpertError, ExpertStream, stream::ExpertItem};
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 
@@ -52,6 +55,10 @@ struct TextStream {
     finish: Option<FinishReason>,
     /// The rest of a begun answer, which the upstream must repeat before its new text.
     repeated: String,
+    /// The beginning of an event that its server has spread over several lines.
+    unfinished: Vec<u8>,
+    /// What the request allows, whatever the upstream does.
+    limits: TextLimits,
 }
 
 impl AnswerState {
@@ -71,13 +78,28 @@ impl AnswerState {
             }
             Self::Requested(upstream, request, hops) => {
                 // A chat answer is written from its start, so that its `max_tokens` stays whole as well.
-                let repeated = text_to_repeat(&request);
+                let (repeated, limits) = (text_to_repeat(&request), TextLimits::of(&request));
                 let (path, body) = text_body(&upstream.model, request);
                 let request = upstream.question(path, hops).json(&body);
                 let response = upstream.send(request, upstream.answer_bounds()).await?;
+                let is_whole = response.is_json();
                 let lines = SseLines::new(upstream.limits.line);
-                let text =
-                    TextStream { upstream, response, lines, pieces: 0, usage: None, finish: None, repeated };
+                let (pieces, usage, finish, unfinished) = (0, None, None, Vec::new());
+                let mut text = TextStream {
+                    upstream,
+                    response,
+                    lines,
+                    pieces,
+                    usage,
+                    finish,
+                    repeated,
+                    unfinished,
+                    limits,
+                };
+                if is_whole {
+                    text.read_whole(ready).await?;
+                    return Ok(Some(Self::Ended));
+                }
                 Ok(Some(Self::Streaming(Box::new(text))))
             }
             Self::Streaming(mut text) => match text.read(ready).await? {
@@ -133,12 +155,11 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     (path, body)
 }
 
-/// An event of a stream; fields that are not used here are left out.
+/// An event of a stream, or an answer as a whole; fields that are not used here are left out. What nothing depends on may be
+/// null or absent.
 #[derive(Debug, Deserialize)]
 struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    #[serde(default)]
+    choices: Option<Vec<Choice>>,
     usage: Option<WireUsage>,
 }
 
@@ -146,7 +167,8 @@ struct Chunk {
 struct Choice {
     /// The text of a completion.
     text: Option<String>,
-    /// The text of a chat.
+    /// The text of a chat: a piece of it in a stream, all of it in an answer as a whole.
+    #[serde(alias = "message")]
     delta: Option<Delta>,
     finish_reason: Option<String>,
 }
@@ -156,11 +178,30 @@ struct Delta {
     content: Option<String>,
 }
 
+/// Numbers of tokens. Some servers write them as decimals, or leave them out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WireUsage {
-    prompt_tokens: u32,
-    completion_tokens: u32,
+    prompt_tokens: Option<f64>,
+    completion_tokens: Option<f64>,
+}
+
+impl From<WireUsage> for Usage {
+    fn from(usage: WireUsage) -> Self {
+        // A conversion of a float saturates, and of a NaN, which JSON does not have, is zero.
+        let count = |tokens: Option<f64>| tokens.unwrap_or(0.0).round() as u32;
+        Self { prompt_tokens: count(usage.prompt_tokens), completion_tokens: count(usage.completion_tokens) }
+    }
+}
+
+/// What a finish reason of a server means; none for one that is empty or that is no end: `abort`, `error` and what is not known.
+fn finish_reason(name: &str) -> Option<FinishReason> {
+    match name {
+        "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" => Some(FinishReason::Stop),
+        "length" | "max_tokens" => Some(FinishReason::Length),
+        "content_filter" | "tool_calls" | "function_call" => Some(FinishReason::Other),
+        _ => None,
+    }
 }
 
 impl TextStream {
@@ -182,31 +223,81 @@ impl TextStream {
                     ready.push_back(self.done());
                     return Ok(false);
                 }
-                Some(line) => self.chunk(line, ready)?,
+                Some(line) => {
+                    self.line(line, ready)?;
+                    if self.limits.is_reached() {
+                        // What the upstream still sends is not wanted; dropping the response stops it.
+                        ready.push_back(self.done());
+                        return Ok(false);
+                    }
+                }
             }
         }
     }
 
-    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
-        let chunk = read_chunk(line).map_err(|error| self.upstream.withheld(error))?;
+    /// A line of an event, which is nearly always all of it.
+    fn line(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
+        if self.unfinished.is_empty() {
+            return match read_chunk(line) {
+                Ok(chunk) => self.chunk(chunk, ready),
+                Err(Unread::Unfinished) => self.hold(line),
+                Err(Unread::Failed(error)) => Err(self.upstream.withheld(error)),
+            };
+        }
+        let mut whole = std::mem::take(&mut self.unfinished);
+        whole.push(b'\n');
+        whole.extend_from_slice(line);
+        match read_chunk(&whole) {
+            Ok(chunk) => self.chunk(chunk, ready),
+            Err(Unread::Unfinished) => self.hold(&whole),
+            Err(Unread::Failed(error)) => Err(self.upstream.withheld(error)),
+        }
+    }
+
+    /// Keeps the beginning of an event, within the bound of a line.
+    fn hold(&mut self, beginning: &[u8]) -> Result<(), ExpertError> {
+        let most = self.upstream.limits.line;
+        if beginning.len() > most {
+            let reason = format!("an event of more than {most} bytes").into();
+            return Err(ExpertError::UpstreamInvalid { reason });
+        }
+        self.unfinished = beginning.to_vec();
+        Ok(())
+    }
+
+    /// Reads an answer that came as one JSON document, from a server that has no streams.
+    async fn read_whole(&mut self, ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.response.piece().await? {
+            body.extend_from_slice(&piece);
+        }
+        match read_chunk(&body) {
+            Ok(chunk) => self.chunk(chunk, ready)?,
+            Err(Unread::Failed(error)) => return Err(self.upstream.withheld(error)),
+            // The end says that the answer is incomplete.
+            Err(Unread::Unfinished) => {}
+        }
+        ready.push_back(self.done());
+        Ok(())
+    }
+
+    fn chunk(&mut self, chunk: Chunk, ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
         if let Some(usage) = chunk.usage {
-            let WireUsage { prompt_tokens, completion_tokens } = usage;
-            self.usage = Some(Usage { prompt_tokens, completion_tokens });
+            self.usage = Some(usage.into());
         }
         // The request asks for one choice. The chunk with the usage has none.
-        let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
+        let Some(choice) = chunk.choices.into_iter().flatten().next() else { return Ok(()) };
         let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
         let text = self.new_text(text)?;
         if !text.is_empty() {
             self.pieces = self.pieces.saturating_add(1);
-            ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
         }
-        if let Some(reason) = choice.finish_reason {
-            self.finish = Some(match reason.as_str() {
-                "stop" => FinishReason::Stop,
-                "length" => FinishReason::Length,
-                _ => FinishReason::Other,
-            });
+        let text = self.limits.pass(text);
+        ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
+        if let Some(reason) = choice.finish_reason.as_deref().and_then(finish_reason) {
+            self.finish = Some(reason);
+            let rest = self.limits.rest();
+            ready.extend(pieces(&rest).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
         }
         Ok(())
     }
@@ -233,7 +324,7 @@ impl TextStream {
 
     /// The last item; an error when the upstream has not sent a finish reason.
     fn done(&self) -> ExpertItem {
-        let Some(reason) = self.finish else {
+        let Some(reason) = self.limits.reached.or(self.finish) else {
             let reason = "it closed the connection before its answer was complete".to_owned();
             return Err(ExpertError::UpstreamUnavailable { reason });
         };
@@ -249,21 +340,32 @@ fn different_answer() -> ExpertError {
     ExpertError::UpstreamInvalid { reason: "its answer does not continue the one that it was given".into() }
 }
 
+/// Why bytes are not an event.
+enum Unread {
+    /// They are the beginning of one.
+    Unfinished,
+    Failed(ExpertError),
+}
+
 /// Decodes an event of a stream; an error event becomes an error.
-fn read_chunk(line: &[u8]) -> Result<Chunk, ExpertError> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| refusal::invalid(&error))?;
-    if value.get("error").is_some()
+fn read_chunk(line: &[u8]) -> Result<Chunk, Unread> {
+    let failed = |error: serde_json::Error| match error.is_eof() {
+        true => Unread::Unfinished,
+        false => Unread::Failed(refusal::invalid(&error)),
+    };
+    let value: Value = serde_json::from_slice(line).map_err(failed)?;
+    if value.get("error").is_some_and(|error| !error.is_null())
         && let Some(error) = UpstreamErrorBody::of(&value)
     {
-        return Err(error.into_error(500, None));
+        return Err(Unread::Failed(error.into_error(500, None)));
     }
-    serde_json::from_value(value).map_err(|error| refusal::invalid(&error))
+    serde_json::from_value(value).map_err(failed)
 }
 
 /// Decodes a line as an event.
 pub(super) fn fuzz(line: &[u8]) {
     if let Ok(chunk) = read_chunk(line) {
-        let texts = chunk.choices.iter().filter_map(|choice| choice.text.as_deref());
+        let texts = chunk.choices.iter().flatten().filter_map(|choice| choice.text.as_deref());
         texts.for_each(|text| assert_eq!(pieces(text).collect::<String>(), text));
     }
 }
@@ -281,13 +383,12 @@ pub(super) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
 #[derive(Debug, Deserialize)]
 struct Embeddings {
     data: Vec<Embedding>,
-    #[serde(default)]
-    usage: WireUsage,
+    usage: Option<WireUsage>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Embedding {
-    index: usize,
+    index: Option<usize>,
     embedding: Vec<f32>,
 }
 
@@ -303,22 +404,25 @@ async fn embed(
     let body = upstream.send(request, upstream.answer_bounds()).await?.read().await?;
     let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
     // The index gives the order, and a server may send them in another. The protocol wants the order of the
-    // inputs.
-    answer.data.sort_by_key(|embedding| embedding.index);
+    // inputs. A server that counts nothing, or has 0 everywhere, sends them in that order.
+    let counts = answer.data.iter().any(|embedding| embedding.index.is_some_and(|index| index > 0));
+    if counts {
+        answer.data.sort_by_key(|embedding| embedding.index);
+    }
     let valid = |(position, embedding): (usize, &Embedding)| {
-        embedding.index == position
+        (!counts || embedding.index == Some(position))
             && (1..=MAX_DIMENSIONS).contains(&embedding.embedding.len())
             // NaN or an infinite number would spread into every mean that it is part of.
             && embedding.embedding.iter().all(|value| value.is_finite())
     };
     if answer.data.len() != wanted || !answer.data.iter().enumerate().all(valid) {
-        let reason = format!("{} usable vectors for {wanted} inputs", answer.data.len()).into();
+        let reason = format!("its {} vectors do not belong to {wanted} inputs", answer.data.len()).into();
         return Err(ExpertError::UpstreamInvalid { reason });
     }
     for (index, embedding) in (0..).zip(answer.data) {
         ready.push_back(Ok(ExpertEvent::Embedding { index, vector: embedding.embedding }));
     }
-    let usage = Usage { prompt_tokens: answer.usage.prompt_tokens, completion_tokens: 0 };
+    let usage = Usage { completion_tokens: 0, ..answer.usage.map(Usage::from).unwrap_or_default() };
     ready.push_back(Ok(ExpertEvent::Done { usage, reason: FinishReason::Stop }));
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use nervure_protocol::{AnswerBounds, AnswerMeter, BoundExceeded};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, header};
 
 use super::refusal;
 use crate::ExpertError;
@@ -28,6 +28,12 @@ impl BoundedResponse {
     /// The head of the response.
     pub(super) const fn head(&self) -> &Response {
         &self.response
+    }
+
+    /// Whether the body is one JSON document, and no stream of events.
+    pub(super) fn is_json(&self) -> bool {
+        let kind = self.response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("application/json"))
     }
 
     /// The same response with at most so many bytes.

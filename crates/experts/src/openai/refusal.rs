@@ -53,13 +53,32 @@ impl UpstreamErrorBody {
                     .clamp(MIN_RETRY_DELAY, MAX_RETRY_DELAY),
             },
             400 | 413 | 422
-                if has_code("context_length_exceeded") || has_code("exceed_context_size_error") =>
+                if has_code("context_length_exceeded")
+                    || has_code("exceed_context_size_error")
+                    || says_too_long(&message.to_string()) =>
             {
                 ExpertError::ContextTooLong { limit: 0, message }
             }
+            // The request is wrong, or asks for what the server does not do: the asker can mend that, and the expert has
+            // not failed.
+            400 | 405 | 406 | 413 | 415 | 422 | 501 => ExpertError::field("request", message.to_string()),
             _ => ExpertError::UpstreamRefused { status, message },
         }
     }
+}
+
+/// Whether a message says that a prompt does not fit, in the words of vLLM, SGLang, llama.cpp, Ollama, TGI or Anthropic, which
+/// have no code for it.
+fn says_too_long(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().all(|word| message.contains(word));
+    has(&["maximum context length"])
+        || has(&["context length", "exceed"])
+        || has(&["context size", "exceed"])
+        || has(&["context window", "exceed"])
+        || has(&["max_new_tokens", "must be <="])
+        || has(&["inputs", "must have less than", "tokens"])
+        || has(&["prompt is too long"])
 }
 
 /// Reads an error response.
@@ -138,8 +157,7 @@ mod tests {
 
     #[test]
     fn understands_the_error_forms_of_common_servers() {
-        let upstream_error =
-            |message: &str| ExpertError::UpstreamRefused { status: 400, message: message.into() };
+        let upstream_error = |message: &str| ExpertError::field("request", message);
         assert_eq!(error(400, &json!({"error": {"message": "no", "code": 17}})), upstream_error("no"));
         assert_eq!(error(400, &json!({"error": "no"})), upstream_error("no"));
         assert_eq!(error(400, &json!({"message": "no"})), upstream_error("no"));

@@ -168,6 +168,104 @@ async fn stalls_oversized_data_and_invalid_json_end_the_answer() {
     assert_eq!(last_error(&answer(mid, AfterBody::Stall).await), &refused);
 }
 
+/// The text of an answer, and how it ended.
+async fn told(body: impl Into<String>, sampling: Sampling) -> (String, Option<FinishReason>) {
+    let expert = connect(server("200 OK", "", body.into(), AfterBody::Close).await).await;
+    let request = ExpertRequest::Complete { prompt: "a".into(), sampling };
+    let items: Vec<_> = expert.run(request).collect().await;
+    let text = items.iter().filter_map(|item| match item {
+        Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
+        _ => None,
+    });
+    let end = items.iter().find_map(|item| match item {
+        Ok(ExpertEvent::Done { reason, .. }) => Some(*reason),
+        _ => None,
+    });
+    (text.collect(), end)
+}
+
+#[tokio::test]
+async fn what_nothing_depends_on_may_be_missing() {
+    let null = "data: {\"choices\":null,\"usage\":{\"prompt_tokens\":3.0,\"completion_tokens\":null}}\n\n";
+    let items = answer([PIECE, STOP, null, DONE].concat(), AfterBody::Close).await;
+    let usage = Usage { prompt_tokens: 3, completion_tokens: 0 };
+    assert_eq!(items.last().unwrap(), &Ok(ExpertEvent::Done { usage, reason: FinishReason::Length }));
+    // A byte order mark, an event of two lines, CR alone, and an error that is null.
+    let odd = "\u{feff}data: {\"choices\":[{\"text\":\"one\"}],\ndata: \"error\":null}\r\r";
+    assert_eq!(told([odd, PIECE, STOP].concat(), Sampling::default()).await.0, "onehé");
+    let unfinished = [PIECE, "data: {\"choices\":[\n\n"].concat();
+    assert_eq!(told(unfinished, Sampling::default()).await.1, None);
+}
+
+#[tokio::test]
+async fn an_empty_or_unknown_finish_reason_is_no_end() {
+    let piece = |reason: &str| {
+        format!("data: {{\"choices\":[{{\"text\":\"x\",\"finish_reason\":\"{reason}\"}}]}}\n\n")
+    };
+    for reason in ["", "abort", "error", "something"] {
+        let cut = told(piece(reason).repeat(2), Sampling::default()).await;
+        assert_eq!(cut, ("xx".into(), None), "{reason}: the body just ends");
+        let whole = told([&*piece(reason), STOP].concat(), Sampling::default()).await;
+        assert_eq!(whole.1, Some(FinishReason::Length), "{reason}");
+    }
+    for (reason, meaning) in [("eos_token", FinishReason::Stop), ("tool_calls", FinishReason::Other)] {
+        assert_eq!(told(piece(reason), Sampling::default()).await.1, Some(meaning));
+    }
+}
+
+#[tokio::test]
+async fn stop_strings_and_the_number_of_tokens_hold_whatever_the_upstream_does() {
+    let piece = |text: &str| format!("data: {{\"choices\":[{{\"text\":\"{text}\"}}]}}\n\n");
+    let leaks = [&*piece("one two ST"), &*piece("OP three"), STOP, DONE].concat();
+    let stopping = Sampling { stop: vec!["STOP".into()], ..Sampling::default() };
+    assert_eq!(told(leaks, stopping).await, ("one two ".into(), Some(FinishReason::Stop)));
+    let endless = piece("x").repeat(20);
+    let short = Sampling { max_tokens: 5, ..Sampling::default() };
+    assert_eq!(told(endless, short).await, ("xxxxx".into(), Some(FinishReason::Length)));
+}
+
+#[tokio::test]
+async fn a_server_without_streams_answers_as_a_whole() {
+    let body =
+        r#"{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#;
+    let whole = server("200 OK", "content-type: application/json\r\n", body.into(), AfterBody::Close).await;
+    let items: Vec<_> = connect(whole).await.run(complete()).collect().await;
+    let done = ExpertEvent::Done {
+        usage: Usage { prompt_tokens: 1, completion_tokens: 0 },
+        reason: FinishReason::Stop,
+    };
+    assert_eq!(items, [text("hello"), Ok(done)]);
+    let cut =
+        server("200 OK", "content-type: application/json\r\n", body[..20].into(), AfterBody::Close).await;
+    let items: Vec<_> = connect(cut).await.run(complete()).collect().await;
+    assert!(matches!(last_error(&items), ExpertError::UpstreamUnavailable { .. }), "{items:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_the_askers_and_no_fault_of_the_server() {
+    for status in ["400 Bad Request", "422 Unprocessable Content", "501 Not Implemented"] {
+        let wrong = refusal(status, "", r#"{"error":{"message":"use max_completion_tokens"}}"#).await;
+        let ExpertError::BadRequest { reason, .. } = wrong else { panic!("{status}: {wrong:?}") };
+        assert!(reason.contains("use max_completion_tokens"), "{reason}");
+    }
+    for status in ["401 Unauthorized", "404 Not Found", "408 Request Timeout", "500 Internal Server Error"] {
+        let fault = refusal(status, "", r#"{"error":{"message":"no"}}"#).await;
+        assert!(matches!(fault, ExpertError::UpstreamRefused { .. }), "{status}: {fault:?}");
+    }
+    for message in [
+        "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+        "Requested token count exceeds the model's maximum context length of 4096 tokens",
+        "the request exceeds the available context size, try increasing it",
+        "input length exceeds the context length",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ] {
+        let body = format!(r#"{{"error":{{"message":"{message}","type":"BadRequestError","code":400}}}}"#);
+        let long = refusal("400 Bad Request", "", &body).await;
+        assert!(matches!(long, ExpertError::ContextTooLong { .. }), "{message}: {long:?}");
+    }
+}
+
 #[tokio::test]
 async fn refusals_are_typed_and_do_not_contain_the_key() {
     let busy = refusal("429 Too Many Requests", "retry-after: 7\r\n", "{}").await;
@@ -204,9 +302,16 @@ async fn vectors_come_in_order_or_the_answer_fails() {
     let items = embed(good).await;
     assert_eq!(items[0], Ok(ExpertEvent::Embedding { index: 0, vector: vec![1.0] }));
     assert_eq!(items.len(), 3);
+    let uncounted = [
+        r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[2]}],"usage":{"prompt_tokens":2.0}}"#,
+        r#"{"data":[{"embedding":[1]},{"embedding":[2]}],"usage":null}"#,
+    ];
+    for body in uncounted {
+        assert_eq!(embed(body).await[1], Ok(ExpertEvent::Embedding { index: 1, vector: vec![2.0] }));
+    }
     let bad: [&'static str; 3] = [
         r#"{"data":[{"index":0,"embedding":[1]}]}"#,
-        r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}"#,
+        r#"{"data":[{"index":1,"embedding":[1]},{"index":1,"embedding":[1]}]}"#,
         r#"{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[1]}]}"#,
     ];
     for bad in bad {

@@ -120,3 +120,23 @@ fn a_race_without_candidates_fails() {
         assert_eq!(run(&mesh, "best").await.err(), Some(ServiceError::AllFailed { attempts: Vec::new() }));
     });
 }
+
+#[test]
+fn a_request_that_two_experts_find_wrong_goes_to_no_third_and_is_no_fault_of_theirs() {
+    virtually(async {
+        let wrong = |number| FakeExpert::new(number, refuser(QueryErrorCode::BadRequest, None, ms(1)));
+        let writes = |number| FakeExpert::new(number, writer("abc", ms(1)));
+        let mesh = FakeMesh::new((0..4).map(wrong).chain([writes(4)]).collect());
+        let error = run(&mesh, "best").await.map(|_| ()).unwrap_err();
+        assert!(matches!(error, ServiceError::InvalidRequest { .. }), "{error}");
+        assert_eq!(mesh.trace().iter().filter(|line| line.contains("dial")).count(), 2);
+        assert!((0..4).all(|number| mesh.observation(number).failures == 0));
+        // One alone may lie, or be the only one that cannot do what is asked for.
+        let mesh = FakeMesh::new(vec![wrong(0), writes(1)]);
+        assert_eq!(winner(&run(&mesh, "best").await.unwrap()), ("e1", 2));
+        // A faulty expert beside the two changes nothing.
+        let mesh = FakeMesh::new(vec![FakeExpert::new(0, unreachable()), wrong(1), wrong(2)]);
+        let error = run(&mesh, "best").await.map(|_| ()).unwrap_err();
+        assert!(matches!(error, ServiceError::InvalidRequest { .. }), "{error}");
+    });
+}

@@ -5,27 +5,27 @@
 
 /// Scanner of one stream.
 #[derive(Debug)]
-pub(super) struct StopScanner {
+pub(crate) struct StopScanner {
     stops: Vec<Vec<u8>>,
     held: Vec<u8>,
 }
 
 /// The result of one scanned byte.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ScanStep {
+pub(crate) struct ScanStep {
     /// Bytes that belong to the answer.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Whether a stop string follows them.
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
 }
 
 impl StopScanner {
-    pub(super) fn new(stops: &[String]) -> Self {
+    pub(crate) fn new(stops: &[String]) -> Self {
         Self { stops: stops.iter().map(|s| s.as_bytes().to_vec()).collect(), held: Vec::new() }
     }
 
     /// Adds one byte. After `stopped` the scanner is empty and must not be used again.
-    pub(super) fn push(&mut self, byte: u8) -> ScanStep {
+    pub(crate) fn push(&mut self, byte: u8) -> ScanStep {
         self.held.push(byte);
         // The longest of those that end here, so that no part of it stays in the answer.
         if let Some(stop) = self.stops.iter().filter(|s| self.held.ends_with(s)).max_by_key(|s| s.len()) {
@@ -43,7 +43,7 @@ impl StopScanner {
     }
 
     /// The bytes held back, for an answer that ends for another reason.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }
