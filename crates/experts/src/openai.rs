@@ -40,9 +40,6 @@ const MAX_IDLE_CONNECTIONS: usize = 8;
 /// Tokens of context of a model whose server does not report them.
 const DEFAULT_CONTEXT: u32 = 8192;
 
-/// The capability of a model for which the operator names none.
-const DEFAULT_CAPABILITY: &str = "text.generate";
-
 /// A model of an upstream server.
 #[derive(Debug)]
 pub struct OpenAiExpert {
@@ -56,7 +53,7 @@ pub(crate) struct Upstream {
     client: reqwest::Client,
     /// The base URL, without a slash at its end.
     base: String,
-    secret: Option<ApiSecret>,
+    secret: Option<Arc<ApiSecret>>,
     limits: UpstreamLimits,
     model: String,
 }
@@ -67,6 +64,25 @@ struct ListedModel {
     id: String,
     /// vLLM's name for the context.
     max_model_len: Option<u32>,
+    /// llama.cpp's data of the model.
+    meta: Option<ModelMeta>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ModelMeta {
+    /// The context that llama.cpp was started with.
+    n_ctx: Option<u32>,
+}
+
+impl ListedModel {
+    /// A model of a server that lists none.
+    fn unlisted(id: &str) -> Self {
+        Self { id: id.to_owned(), max_model_len: None, meta: None }
+    }
+
+    fn context(&self) -> Option<u32> {
+        self.max_model_len.or_else(|| self.meta.as_ref()?.n_ctx)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +91,9 @@ struct ModelList {
 }
 
 impl OpenAiExpert {
+    /// The capability of a model for which the operator names none.
+    pub const DEFAULT_CAPABILITY: &str = "text.generate";
+
     /// Fetches the server's model list and serves the model that `config` names, or else the first one.
     ///
     /// # Errors
@@ -97,14 +116,19 @@ impl OpenAiExpert {
             })?;
         let mut upstream =
             Upstream { client, base, secret: config.api_key, limits: config.limits, model: String::new() };
-        let listed = upstream.models().await?;
-        let chosen = choose(listed, config.model.as_deref())?;
+        let chosen = match (upstream.models().await, config.model.as_deref()) {
+            // A server without a model list can be used by who knows what it has.
+            (Err(ExpertError::UpstreamRefused { status: 404, .. }), Some(model)) => {
+                ListedModel::unlisted(model)
+            }
+            (listed, model) => choose(listed?, model)?,
+        };
         upstream.model.clone_from(&chosen.id);
-        let context = config.context.or(chosen.max_model_len).unwrap_or(DEFAULT_CONTEXT);
+        let context = config.context.or(chosen.context()).unwrap_or(DEFAULT_CONTEXT);
         let card = ModelCard {
             model: chosen.id,
             identity: config.identity,
-            capability: config.capability.unwrap_or_else(|| DEFAULT_CAPABILITY.to_owned()),
+            capability: config.capability.unwrap_or_else(|| Self::DEFAULT_CAPABILITY.to_owned()),
             context,
             // The API reports no bound of the output, which the context bounds in any case.
             max_output: context,
@@ -138,6 +162,8 @@ impl Expert for OpenAiExpert {
                 Ok(_) => Health::Down {
                     reason: format!("the model server no longer has {}", ModelName::new(&self.card.model)),
                 },
+                // It has no model list, and it is there.
+                Err(ExpertError::UpstreamRefused { status: 404, .. }) => Health::Ready,
                 Err(error) => Health::Down { reason: error.to_string() },
             }
         }

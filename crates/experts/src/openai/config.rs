@@ -1,6 +1,6 @@
 //! Settings of an upstream, and its API key.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use nervure_protocol::ModelIdentity;
 use reqwest::header::HeaderValue;
@@ -16,7 +16,7 @@ pub struct OpenAiConfig {
     /// Name of the model; the first one of the server by default.
     pub model: Option<String>,
     /// API key of the server.
-    pub api_key: Option<ApiSecret>,
+    pub api_key: Option<Arc<ApiSecret>>,
     /// Capability of the model; `text.generate` by default.
     pub capability: Option<String>,
     /// What the operator says about the model; nothing by default.

@@ -82,7 +82,7 @@ async fn refusal(status: &'static str, head: &'static str, body: &str) -> Expert
 /// The refusal of a server that expects the API key `secret`.
 async fn refusal_with(secret: Option<&str>, status: &'static str, body: &str) -> ExpertError {
     let mut config = OpenAiConfig::new(server(status, "", body.into(), AfterBody::Close).await);
-    config.api_key = secret.map(|secret| ApiSecret::new(secret.into()).unwrap());
+    config.api_key = secret.map(|secret| Arc::new(ApiSecret::new(secret.into()).unwrap()));
     let expert = OpenAiExpert::connect(config).await.unwrap();
     let items: Vec<_> = expert.run(complete()).collect().await;
     items.into_iter().next().unwrap().unwrap_err()
@@ -331,6 +331,31 @@ async fn chooses_a_model_and_reports_a_missing_one() {
     assert!(error.contains("m1, m2"), "{error}");
     let unreachable = OpenAiExpert::connect(OpenAiConfig::new("http://127.0.0.1:1/v1")).await.unwrap_err();
     assert!(matches!(unreachable, ExpertError::UpstreamUnavailable { .. }));
+}
+
+/// A server whose model list is `status` and `body`.
+async fn listing(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 2048]).await;
+            let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n{body}");
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    format!("http://{address}/v1")
+}
+
+#[tokio::test]
+async fn the_context_is_what_the_server_was_started_with_and_a_list_is_not_needed() {
+    let llama = listing("200 OK", r#"{"data":[{"id":"a.gguf","meta":{"n_ctx":2048,"n_vocab":7}}]}"#).await;
+    assert_eq!(OpenAiExpert::connect(OpenAiConfig::new(llama)).await.unwrap().card().context, 2048);
+    let unlisted = listing("404 Not Found", "{}").await;
+    assert!(OpenAiExpert::connect(OpenAiConfig::new(unlisted.clone())).await.is_err(), "which model?");
+    let named = OpenAiConfig { model: Some("m".into()), ..OpenAiConfig::new(unlisted) };
+    let expert = OpenAiExpert::connect(named).await.unwrap();
+    assert_eq!((expert.card().model.as_str(), expert.health().await), ("m", Health::Ready));
 }
 
 #[test]

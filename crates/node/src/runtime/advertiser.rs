@@ -43,6 +43,9 @@ const FIRST_PUBLISHED_ROUND: usize = 4;
 /// Advertisements per expiry.
 const RENEWALS_PER_EXPIRY: u32 = 3;
 
+/// Between two looks at the health of an expert that cannot answer: it is advertised again within this time.
+const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Between two looks at this machine's addresses: records name new ones within this time.
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -63,6 +66,13 @@ pub(crate) struct Advertiser {
     pub directory: Arc<Directory>,
 }
 
+/// One round of advertisements.
+struct Round {
+    records: Vec<SignedRecord>,
+    /// Whether no expert was withdrawn because it cannot answer.
+    all_ready: bool,
+}
+
 impl Advertiser {
     /// Advertises until `stop`, then withdraws.
     pub(crate) async fn run(self, stop: CancellationToken) {
@@ -70,8 +80,9 @@ impl Advertiser {
         let mut publishing = JoinSet::new();
         let mut round = 0;
         loop {
-            let records = self.advertise(&mut seq, &place, false).await;
+            let Round { records, all_ready } = self.advertise(&mut seq, &place, false).await;
             let usual = self.expiry / RENEWALS_PER_EXPIRY;
+            let usual = if all_ready { usual } else { usual.min(RECOVERY_INTERVAL) };
             let pause = FIRST_INTERVALS.get(round).copied().unwrap_or(usual).min(usual);
             // Before there are connections, lookups find no node. A slow publication must not hold up the gossip.
             if round >= FIRST_PUBLISHED_ROUND && publishing.is_empty() {
@@ -98,10 +109,10 @@ impl Advertiser {
         tokio::time::sleep(WITHDRAWAL_DELAY).await;
     }
 
-    /// One round over all experts, numbered above `seq`; returns the signed records.
-    async fn advertise(&self, seq: &mut u64, place: &Place, withdrawn: bool) -> Vec<SignedRecord> {
+    /// One round over all experts, numbered above `seq`.
+    async fn advertise(&self, seq: &mut u64, place: &Place, withdrawn: bool) -> Round {
         let now = clock::now();
-        let mut records = Vec::new();
+        let (mut records, mut all_ready) = (Vec::new(), true);
         // The sequence follows the clock, so that a restarted node's records replace those of its last run.
         *seq = now.0.max(*seq + 1);
         for served in self.experts.iter() {
@@ -111,6 +122,7 @@ impl Advertiser {
                 Health::Ready => false,
                 Health::Down { reason } => {
                     tracing::warn!(expert = %served.name, %reason, "an expert cannot answer and is withdrawn");
+                    all_ready = false;
                     true
                 }
             };
@@ -128,7 +140,7 @@ impl Advertiser {
                 tracing::debug!(expert = %signed.record().expert, %error, "a record was not gossiped");
             }
         }
-        records
+        Round { records, all_ready }
     }
 
     fn sign(

@@ -1,5 +1,6 @@
 //! Starts the experts of `--expert`.
 
+mod awaited;
 mod degraded;
 mod echo;
 
@@ -13,6 +14,7 @@ use nervure_protocol::ModelIdentity;
 
 use super::serving::{ExpertLoad, ExpertPlaces, ServedExpert, ServedExperts};
 use crate::config::{ExpertSource, ExpertSpec};
+use awaited::AwaitedExpert;
 use degraded::DegradedExpert;
 use echo::{ECHO, EchoExpert};
 
@@ -119,15 +121,26 @@ async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, Se
     let (default_name, expert) = match &spec.source {
         ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model, spec)?),
         ExpertSource::OpenAi { url, model, key_env, .. } => {
-            let config = OpenAiConfig {
-                model: model.clone(),
-                api_key: key_env.as_deref().map(|name| secret(url, name)).transpose()?,
-                capability: spec.capability.as_ref().map(ToString::to_string),
-                identity: spec.identity.clone(),
-                ..OpenAiConfig::new(url)
+            let api_key = key_env.as_deref().map(|name| secret(url, name)).transpose()?.map(Arc::new);
+            let (url, model, of) = (url.clone(), model.clone(), spec.clone());
+            let config = {
+                let url = url.clone();
+                move || OpenAiConfig {
+                    model: model.clone(),
+                    api_key: api_key.clone(),
+                    capability: of.capability.as_ref().map(ToString::to_string),
+                    identity: of.identity.clone(),
+                    ..OpenAiConfig::new(&url)
+                }
             };
-            let expert = OpenAiExpert::connect(config).await.map_err(|source| upstream_error(url, source))?;
-            let expert = of_quality(expert, spec);
+            let expert = match OpenAiExpert::connect(config()).await {
+                Ok(expert) => of_quality(expert, spec),
+                Err(error) if AwaitedExpert::may_come(&error) => {
+                    tracing::warn!(url, %error, "waiting for the model server; the expert is advertised when it is there");
+                    of_quality(AwaitedExpert::new(Box::new(config)), spec)
+                }
+                Err(error) => return Err(upstream_error(&url, error)),
+            };
             (name_of(&expert.card().model), expert)
         }
     };

@@ -1,5 +1,7 @@
 //! `--upstream` of `nervure testnet up`: the user's own model server, checked before any node starts.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::ArgGroup;
 use nervure_experts::{ApiSecret, Expert, OpenAiConfig, OpenAiExpert};
@@ -68,7 +70,7 @@ fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
 
 /// The server's model of that name, or its first.
 async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyhow::Result<String> {
-    let api_key = key_env.map(secret).transpose()?;
+    let api_key = key_env.map(secret).transpose()?.map(Arc::new);
     let config = OpenAiConfig { model, api_key, ..OpenAiConfig::new(url) };
     let expert = OpenAiExpert::connect(config)
         .await
