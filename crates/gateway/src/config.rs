@@ -9,7 +9,7 @@ use std::{
 
 use nervure_primitives::{Amount, Netuid};
 
-use super::{HttpMetrics, key::ApiKey};
+use super::{HttpMetrics, key::ApiKey, origin::AllowedOrigin};
 
 /// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to start from.
 #[derive(Debug, Clone)]
@@ -18,8 +18,8 @@ pub struct GatewayConfig {
     pub bind: SocketAddr,
     /// Keys that open the API. If there is one, every request except `/healthz` needs one.
     pub api_keys: Vec<ApiKey>,
-    /// Origins of web pages, such as `http://localhost:3000`, that may use the API without a key besides its own.
-    pub allow_origins: Vec<String>,
+    /// Origins whose web pages may use the API, besides its own: with a key where there are keys.
+    pub allow_origins: Vec<AllowedOrigin>,
     /// Whether `/v1/*` is served: true for the role `gateway`.
     pub openai: bool,
     /// The most that one request may spend; a request may name less. Zero reaches free experts only.
@@ -80,6 +80,11 @@ impl GatewayConfig {
             limits: HttpLimits::default(),
             metrics: HttpMetrics::default(),
         }
+    }
+
+    /// Whether a request needs a key.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.api_keys.is_empty()
     }
 
     /// Rejects an API without keys on an address that other hosts can reach.

@@ -11,8 +11,9 @@
 //!   ([`HttpLimits`]).
 //! * *Query much*: queries in progress are counted; beyond the cap the response is 429 with `Retry-After`.
 //! * *Leave mid-answer*: the response body owns the answer, so that dropping one drops the other and frees the expert.
-//! * *Be a web page*: without keys, only names of this host are served, and no page of another origin. With keys,
-//!   every request except `/healthz` needs one.
+//! * *Be a web page*: without keys, only names of this host are served, and no page of another origin that the operator
+//!   did not allow. With keys, every request except `/healthz` needs one, and a browser shows answers to pages of
+//!   allowed origins only.
 //!
 //! Text of clients and remote experts is escaped: in a header all but printable ASCII, in an error message what could
 //! act on a terminal.
@@ -36,6 +37,7 @@ mod light;
 mod metrics;
 mod openai;
 mod openapi;
+mod origin;
 mod proofs;
 mod routes;
 mod serve;
@@ -56,6 +58,7 @@ pub use metrics::HttpMetrics;
 pub use nervure_api::ApiErrorCode;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
 pub use openapi::openapi_document;
+pub use origin::{AllowedOrigin, AllowedOriginError};
 pub use routes::{ROUTES, Route, RouteAccess, RouteGroup};
 pub use serve::Gateway;
 pub use service::{LedgerReader, LightCall, MeshService, SharedService};

@@ -7,6 +7,7 @@ mod mock_service;
 mod node;
 mod openai;
 mod openapi;
+mod pages;
 mod proofs;
 mod python;
 mod reference;

@@ -386,6 +386,7 @@ fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     Ok(GatewayConfig {
         bind: (config.http_bind, config.http_port).into(),
         api_keys: config.api_keys()?,
+        allow_origins: config.allow_origins.clone(),
         openai: config.role == Some(spec::Role::Gateway),
         max_budget: config.max_budget,
         trusted_subnets: config.trusted_subnets.clone(),

@@ -82,3 +82,16 @@ fn a_directory_with_other_things_is_left_alone() {
     refused(&run(home.path(), &["testnet", "status"]), 1, &["there is no testnet", "nervure testnet up"]);
     refused(&run(home.path(), &["testnet", "up", "--validators", "0"]), 1, &["needs a validator"]);
 }
+
+#[test]
+fn a_testnet_does_not_start_open_when_the_user_named_a_key() {
+    let home = tempfile::tempdir().unwrap();
+    let up = nervure()
+        .env("NERVURE_API_KEY", "correct-horse-battery")
+        .arg("--dir")
+        .arg(home.path())
+        .args(["testnet", "up"])
+        .output();
+    let output = crate::mesh::CommandOutput::of(up.unwrap());
+    refused(&output, 1, &["NERVURE_API_KEY", "env -u NERVURE_API_KEY nervure testnet up"]);
+}
