@@ -23,7 +23,7 @@ use super::{
     App,
     client::{Client, QueryPermit},
     error::ApiError,
-    traces,
+    model_names, traces,
 };
 
 /// Response header: `NODE/EXPERT`.
@@ -62,9 +62,16 @@ pub(super) struct AnswerEvents {
 
 /// Waits for the client's turn, asks, and waits until an expert has begun to answer.
 pub(super) async fn start(app: &App, client: Client, query: Query) -> Result<RunningAnswer, ApiError> {
-    let (permit, query) = client.admit(app, query).await?;
-    let answer = ask_within_bounds(query, |query| app.service.ask(query)).await?;
+    let target = query.target.clone();
+    let (mut permit, query) = client.admit(app, query).await?;
+    let answer = match ask_within_bounds(query, |query| app.service.ask(query)).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(model_names::explain(app, &target, error).await),
+    };
     let AnswerStream { route, expert, events, summary } = answer;
+    if let Some(charge) = &mut permit.charge {
+        charge.begun(expert.price, &route, &summary);
+    }
     Ok(RunningAnswer { route, expert, events: AnswerEvents { running: Some((events, permit)) }, summary })
 }
 
@@ -126,8 +133,11 @@ impl Stream for AnswerEvents {
     type Item = Result<ExpertEvent, ServiceError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some((events, _)) = &mut self.running else { return Poll::Ready(None) };
+        let Some((events, permit)) = &mut self.running else { return Poll::Ready(None) };
         let item = ready!(events.poll_next_unpin(cx));
+        if let (Some(Ok(event)), Some(charge)) = (&item, &mut permit.charge) {
+            charge.observe(event);
+        }
         // Returns the permit now; the client may be slow to read the end.
         if matches!(item, None | Some(Err(_) | Ok(ExpertEvent::Done { .. }))) {
             self.running = None;

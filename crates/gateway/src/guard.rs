@@ -7,6 +7,8 @@
 //! With keys neither matters: a page does not have the key. In either case a browser's `Sec-Fetch-Site: cross-site` is
 //! refused where the request does something, unless the origin is allowed.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, Uri, header, uri::Authority},
@@ -21,6 +23,7 @@ use super::{
     config::GatewayConfig,
     error::ApiError,
     key::ApiKey,
+    keys::KeyGrant,
     origin::{PageOrigin, check_site, page_origin, wrong_origin},
     routes::is_open,
 };
@@ -39,9 +42,15 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     }
 }
 
-/// Whose request it is: the number of its key. All requests without a key are of one client.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ClientNumber(pub(super) Option<usize>);
+/// Whose request it is. All requests without a key are of one client.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Caller {
+    #[default]
+    WithoutKey,
+    /// The number of its key among those of the settings.
+    Operator(usize),
+    Named(Arc<KeyGrant>),
+}
 
 /// The decision.
 fn admit(
@@ -49,9 +58,9 @@ fn admit(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<ClientNumber, ApiError> {
+) -> Result<Caller, ApiError> {
     if config.has_keys() {
-        let client = if is_open(uri.path()) { ClientNumber(None) } else { check_key(config, headers)? };
+        let client = if is_open(uri.path()) { Caller::WithoutKey } else { check_key(config, headers)? };
         // Pages of the API itself are no concern here: it serves none.
         check_site(method, headers, page_origin(config, headers, ""))?;
         return Ok(client);
@@ -61,20 +70,21 @@ fn admit(
     if page == PageOrigin::Foreign {
         return Err(wrong_origin(headers));
     }
-    check_site(method, headers, page).map(|()| ClientNumber(None))
+    check_site(method, headers, page).map(|()| Caller::WithoutKey)
 }
 
 /// One of our keys, in one of the headers that clients use.
-fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<ClientNumber, ApiError> {
+fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let reject = |message| Err(ApiError::new(ApiErrorCode::InvalidApiKey, message));
     let Some(secret) = shown_key(headers) else {
         return reject(
             "this API needs a key: send the header 'Authorization: Bearer KEY', or 'x-api-key: KEY'",
         );
     };
-    match ApiKey::which_opens(&config.api_keys, secret) {
-        Some(number) => Ok(ClientNumber(Some(number))),
-        None => reject("this key is not valid for this API"),
+    match (ApiKey::which_opens(&config.api_keys, secret), config.named_keys.find(secret)) {
+        (Some(number), _) => Ok(Caller::Operator(number)),
+        (None, Some(grant)) => Ok(Caller::Named(grant)),
+        (None, None) => reject("this key is not valid for this API"),
     }
 }
 

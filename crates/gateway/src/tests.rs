@@ -2,6 +2,7 @@
 
 mod conformance;
 mod hostile;
+mod keys;
 mod light;
 mod mock_service;
 mod node;

@@ -15,7 +15,7 @@ use nervure_p2p::Multiaddr;
 use nervure_primitives::{Amount, NodeId};
 use serde::Deserialize;
 
-use super::{Beginning, ExpertSpec, HistorySetting, NodeRole};
+use super::{Beginning, ExpertSpec, GatewaySettings, HistorySetting, NodeRole};
 
 /// One layer of settings. All are optional: `None` and empty mean that a setting is not given.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -62,6 +62,9 @@ pub(crate) struct Settings {
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     #[serde(deserialize_with = "origins")]
     pub allow_origins: Vec<AllowedOrigin>,
+    /// The settings of a gateway: a table in the file
+    #[command(flatten)]
+    pub gateway: GatewaySettings,
     /// Maximum budget of one query to the HTTP API, in tokens of the mesh [default: 0]
     #[arg(long, value_name = "AMOUNT")]
     #[serde(deserialize_with = "amount")]
