@@ -4,8 +4,8 @@
 //! ([`ApiKeyFile`]); what they used is kept in a second file. Both are looked at once a second, so that a key that is added or
 //! revoked counts without a restart.
 //!
-//! **Hazard.** A gateway that once had a named key stays closed when the last one is revoked: an operator who takes access
-//! away must not open the API to all.
+//! **Hazard.** A gateway stays closed when the last key is revoked: an operator who takes access away must not open the API
+//! to all. A node with a file of keys needs one, even if the file names none.
 
 mod book;
 mod charge;
@@ -48,7 +48,7 @@ struct SharedKeys {
     dir: Option<PathBuf>,
     grants: RwLock<Grants>,
     book: Mutex<UsageBook>,
-    /// Whether there was ever a key.
+    /// Whether there was ever a file of keys.
     required: AtomicBool,
 }
 
@@ -110,7 +110,7 @@ impl NamedKeys {
         let list = read?.keys;
         grants.keys = list.iter().filter_map(|grant| ApiKey::parse(&grant.digest).ok()).collect();
         grants.grants = list.into_iter().map(Arc::new).collect();
-        self.0.required.fetch_or(!grants.keys.is_empty(), Ordering::Relaxed);
+        self.0.required.fetch_or(stamp.is_some(), Ordering::Relaxed);
         let names: BTreeSet<&str> = grants.grants.iter().map(|grant| grant.name.as_str()).collect();
         self.0.book.lock().retain(&names);
         Ok(())
@@ -208,6 +208,7 @@ mod tests {
         write(dir.path(), &[]);
         keys.tick().await;
         assert!(keys.required() && keys.find(b"another-secret-of-the-tests").is_none());
+        assert!(NamedKeys::open(dir.path()).unwrap().required(), "after a restart, too");
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ impl KeyCharge {
         self.answer = Some(ChargedAnswer { price, bytes: 0, usage: None, summary: summary.clone() });
     }
 
-    /// The answer goes on.
+    /// The answer continues.
     pub(crate) fn observe(&mut self, event: &ExpertEvent) {
         let Some(answer) = &mut self.answer else { return };
         match event {

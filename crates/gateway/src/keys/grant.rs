@@ -1,6 +1,6 @@
 //! A named key and what it may do, and the file that has them.
 //!
-//! The file has digests alone, so that reading it gives nobody access. The command line writes it; a running node reads it
+//! The file has digests alone, so that a reader of it gets no access. The command line writes it; a running node reads it
 //! again when it changes.
 
 use std::{
