@@ -31,6 +31,7 @@ mod config;
 mod connections;
 mod error;
 mod experts;
+mod gen_ai;
 mod guard;
 mod key;
 mod keys;
