@@ -31,6 +31,7 @@ mod strategy;
 mod subnet;
 mod terms;
 mod trace;
+mod usage;
 mod validator;
 
 // Documents: every type of these modules is one.
@@ -54,6 +55,7 @@ pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
 pub use subnet::*;
 pub use terms::*;
 pub use trace::*;
+pub use usage::*;
 pub use validator::*;
 
 /// The example of the README runs as a test.

@@ -30,6 +30,9 @@ pub const OPENAPI: &str = "/openapi.json";
 /// A query to the mesh.
 pub const ASK: &str = "/ask";
 
+/// What named API keys used.
+pub const USAGE: &str = "/usage";
+
 /// The audits of a validator.
 pub const AUDITS: &str = "/audits";
 

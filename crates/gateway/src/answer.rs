@@ -23,7 +23,8 @@ use super::{
     App,
     client::{Client, QueryPermit},
     error::ApiError,
-    traces,
+    gen_ai::AnswerObserver,
+    model_names, traces,
 };
 
 /// Response header: `NODE/EXPERT`.
@@ -57,15 +58,40 @@ pub struct CompleteAnswer {
 
 /// The events of an answer; ends after exactly one [`ExpertEvent::Done`] or error.
 pub(super) struct AnswerEvents {
-    running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, QueryPermit)>,
+    running: Option<RunningEvents>,
+}
+
+/// What an answer holds until its end.
+struct RunningEvents {
+    events: BoxStream<'static, Result<ExpertEvent, ServiceError>>,
+    permit: QueryPermit,
+    observer: AnswerObserver,
 }
 
 /// Waits for the client's turn, asks, and waits until an expert has begun to answer.
 pub(super) async fn start(app: &App, client: Client, query: Query) -> Result<RunningAnswer, ApiError> {
-    let (permit, query) = client.admit(app, query).await?;
-    let answer = ask_within_bounds(query, |query| app.service.ask(query)).await?;
+    let target = query.target.clone();
+    let mut observer = app.config.metrics.answers.begin(&query.request);
+    let admitted = client.admit(app, query).await;
+    let (mut permit, query) = admitted.inspect_err(|error| observer.failed(error.code()))?;
+    let answer = match ask_within_bounds(query, |query| app.service.ask(query)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            observer.failed(error.code());
+            return Err(model_names::explain(app, &target, error).await);
+        }
+    };
     let AnswerStream { route, expert, events, summary } = answer;
-    Ok(RunningAnswer { route, expert, events: AnswerEvents { running: Some((events, permit)) }, summary })
+    observer.begun(&expert.model);
+    if let Some(charge) = &mut permit.charge {
+        charge.begun(expert.price, &route, &summary);
+    }
+    Ok(RunningAnswer {
+        route,
+        expert,
+        events: AnswerEvents { running: Some(RunningEvents { events, permit, observer }) },
+        summary,
+    })
 }
 
 impl RunningAnswer {
@@ -126,8 +152,14 @@ impl Stream for AnswerEvents {
     type Item = Result<ExpertEvent, ServiceError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some((events, _)) = &mut self.running else { return Poll::Ready(None) };
-        let item = ready!(events.poll_next_unpin(cx));
+        let Some(running) = &mut self.running else { return Poll::Ready(None) };
+        let item = ready!(running.events.poll_next_unpin(cx));
+        if let Some(item) = &item {
+            running.observer.observe(item);
+        }
+        if let (Some(Ok(event)), Some(charge)) = (&item, &mut running.permit.charge) {
+            charge.observe(event);
+        }
         // Returns the permit now; the client may be slow to read the end.
         if matches!(item, None | Some(Err(_) | Ok(ExpertEvent::Done { .. }))) {
             self.running = None;

@@ -1,7 +1,7 @@
 //! The client of a query: whose turn it is, and how far its question has come.
 //!
 //! A query waits for its turn after its body was read, so that a client that sends slowly holds no place. Where several keys
-//! are in use, each gets an equal share of the places; a share that is not used is lent.
+//! are in use, each gets its share of the places; a share that is not used is lent.
 
 use std::{
     convert::Infallible,
@@ -20,24 +20,45 @@ use nervure_protocol::{
     names::HOPS_HEADER,
 };
 
-use super::{App, config::HttpLimits, error::ApiError, guard::ClientNumber, metrics::QueryGuard};
+use super::{
+    App,
+    config::HttpLimits,
+    error::ApiError,
+    guard::Caller,
+    keys::{KeyCharge, KeyGrant},
+    metrics::QueryGuard,
+};
 
 /// The places of a gateway's queries, by key.
-pub(super) type QueryPlaces = Places<ClientNumber>;
+pub(super) type QueryPlaces = Places<QueryFlow>;
+
+/// Whose queries share a part of the places.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum QueryFlow {
+    WithoutKey,
+    Operator(usize),
+    Named(String),
+}
 
 /// The place of a query in progress.
-#[expect(dead_code, reason = "held for its drop")]
-pub(super) struct QueryPermit(Place<ClientNumber>, QueryGuard);
+pub(super) struct QueryPermit {
+    #[expect(dead_code, reason = "held for its drop")]
+    place: Place<QueryFlow>,
+    #[expect(dead_code, reason = "held for its drop")]
+    guard: QueryGuard,
+    /// That of a named key.
+    pub(super) charge: Option<KeyCharge>,
+}
 
 /// Who sent a query.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Client(ClientNumber);
+#[derive(Debug, Clone)]
+pub(super) struct Client(Caller);
 
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get().copied().unwrap_or_default()))
+        Ok(Self(parts.extensions.get().cloned().unwrap_or_default()))
     }
 }
 
@@ -49,13 +70,41 @@ pub(super) fn places(limits: &HttpLimits) -> QueryPlaces {
 }
 
 impl Client {
+    /// The named key that it showed.
+    pub(super) fn grant(&self) -> Option<&KeyGrant> {
+        match &self.0 {
+            Caller::Named(grant) => Some(grant),
+            Caller::WithoutKey | Caller::Operator(_) => None,
+        }
+    }
+
+    fn flow(&self) -> QueryFlow {
+        match &self.0 {
+            Caller::WithoutKey => QueryFlow::WithoutKey,
+            Caller::Operator(number) => QueryFlow::Operator(*number),
+            Caller::Named(grant) => QueryFlow::Named(grant.name.clone()),
+        }
+    }
+
+    fn share(&self) -> NonZeroU32 {
+        self.grant().map_or(NonZeroU32::MIN, |grant| grant.share)
+    }
+
     /// Waits for a place for `query`; gives it back with what is left of its deadline.
     pub(super) async fn admit(self, app: &App, query: Query) -> Result<(QueryPermit, Query), ApiError> {
+        // Before it waits: what is refused for its key takes no place in the queue.
+        let (charge, query) = match self.grant() {
+            Some(grant) => {
+                let (charge, query) = KeyCharge::admit(&app.config.named_keys, grant, query)?;
+                (Some(charge), query)
+            }
+            None => (None, query),
+        };
         let limits = &app.config.limits;
         let at_most = limits.queue_timeout.min(query.deadline);
         // No class yields here, so that no patience ends anything.
         let waiting = Waiting { at_most, patience: at_most };
-        let applicant = Applicant { class: 0, flow: self.0, weight: NonZeroU32::MIN };
+        let applicant = Applicant { class: 0, flow: self.flow(), weight: self.share() };
         let (guard, began) = (app.config.metrics.begin_query(), Instant::now());
         let place = app.places.take(applicant, waiting).await.map_err(|none| {
             let message = format!(
@@ -65,7 +114,7 @@ impl Client {
             ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(none.retry_after)
         })?;
         let deadline = query.deadline.saturating_sub(began.elapsed());
-        Ok((QueryPermit(place, guard), Query { deadline, ..query }))
+        Ok((QueryPermit { place, guard, charge }, Query { deadline, ..query }))
     }
 }
 

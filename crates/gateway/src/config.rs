@@ -9,7 +9,7 @@ use std::{
 
 use nervure_primitives::{Amount, Netuid};
 
-use super::{HttpMetrics, key::ApiKey};
+use super::{HttpMetrics, key::ApiKey, keys::NamedKeys, model_names::ModelNames, origin::AllowedOrigin};
 
 /// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to start from.
 #[derive(Debug, Clone)]
@@ -18,8 +18,12 @@ pub struct GatewayConfig {
     pub bind: SocketAddr,
     /// Keys that open the API. If there is one, every request except `/healthz` needs one.
     pub api_keys: Vec<ApiKey>,
-    /// Origins of web pages, such as `http://localhost:3000`, that may use the API without a key besides its own.
-    pub allow_origins: Vec<String>,
+    /// Keys with names, scopes and limits, besides `api_keys`, which are the operator's.
+    pub named_keys: NamedKeys,
+    /// Names of models besides those of the mesh.
+    pub model_names: ModelNames,
+    /// Origins whose web pages may use the API, besides its own: with a key where there are keys.
+    pub allow_origins: Vec<AllowedOrigin>,
     /// Whether `/v1/*` is served: true for the role `gateway`.
     pub openai: bool,
     /// The most that one request may spend; a request may name less. Zero reaches free experts only.
@@ -57,7 +61,7 @@ pub struct HttpLimits {
     pub body_timeout: Duration,
     /// How long a client may not read while there is something to send, before it is cut; 30 s by default.
     pub write_timeout: Duration,
-    /// Time for an answer when the request names none; 60 s by default.
+    /// Time for an answer when the request names none; 10 minutes by default, as clients of the OpenAI API expect.
     pub default_deadline: Duration,
     /// The most that a request may name; 10 minutes by default.
     pub max_deadline: Duration,
@@ -73,6 +77,8 @@ impl GatewayConfig {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_keys: Vec::new(),
+            named_keys: NamedKeys::default(),
+            model_names: ModelNames::default(),
             allow_origins: Vec::new(),
             openai: false,
             max_budget: Amount::ZERO,
@@ -82,12 +88,17 @@ impl GatewayConfig {
         }
     }
 
+    /// Whether a request needs a key.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.api_keys.is_empty() || self.named_keys.required()
+    }
+
     /// Rejects an API without keys on an address that other hosts can reach.
     ///
     /// # Errors
     /// [`GatewayError::OpenWithoutKey`]
     pub fn check(&self) -> Result<(), GatewayError> {
-        if self.bind.ip().is_loopback() || !self.api_keys.is_empty() {
+        if self.bind.ip().is_loopback() || self.has_keys() {
             return Ok(());
         }
         Err(GatewayError::OpenWithoutKey { bind: self.bind })
@@ -113,7 +124,7 @@ impl Default for HttpLimits {
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
-            default_deadline: Duration::from_secs(60),
+            default_deadline: Duration::from_secs(600),
             max_deadline: Duration::from_secs(600),
             max_answer: size(8 << 20),
             shutdown_timeout: Duration::from_secs(5),

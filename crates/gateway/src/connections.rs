@@ -14,7 +14,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -43,6 +43,12 @@ const RESERVE_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Time for the headers on a connection of the reserve, which is for one request.
 const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Header with the name of a request, by which client and operator find it in their logs.
+pub(crate) const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// Longest name of a request that is taken from its client, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
 /// Maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
 
@@ -58,8 +64,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, st
         usual: semaphore(limits.max_connections.get()),
         reserve: semaphore(limits.reserved_connections.get()),
     };
-    let router = router.layer(middleware::from_fn(check_head));
-    let connections = Connections { router, limits: Arc::new(limits), stop, cut: CancellationToken::new() };
+    let reserve = router.clone().layer(middleware::from_fn(reserved_only));
+    let connections = Connections {
+        router: router.layer(middleware::from_fn(frame)),
+        reserve: reserve.layer(middleware::from_fn(frame)),
+        limits: Arc::new(limits),
+        stop,
+        cut: CancellationToken::new(),
+    };
     while let Some((socket, permit)) = connections.accept(&listener, &permits).await {
         tracked.spawn(connections.clone().serve(socket, permit));
     }
@@ -93,8 +105,10 @@ fn semaphore(count: u32) -> Arc<Semaphore> {
 }
 
 /// Refuses a head beyond [`MAX_HEAD_BYTES`]: hyper bounds its buffer, into which a larger head fits when it arrives in few
-/// pieces. Every response forbids guessing its type: an answer's text must not be taken for a page.
-async fn check_head(request: Request, next: Next) -> Response {
+/// pieces. Every response forbids guessing its type, because an answer's text must not be taken for a page, and has the
+/// request's name.
+async fn frame(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
     // Each name and value with its colon, blank and line end.
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
@@ -103,7 +117,17 @@ async fn check_head(request: Request, next: Next) -> Response {
         false => next.run(request).await,
     };
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(REQUEST_ID_HEADER, id);
     response
+}
+
+/// The client's name for its request if it is short and printable, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let own = headers.get(REQUEST_ID_HEADER).filter(|id| {
+        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    let new = || HeaderValue::try_from(format!("req_{:032x}", rand::random::<u128>()));
+    own.cloned().or_else(|| new().ok()).unwrap_or(HeaderValue::from_static("req_0"))
 }
 
 /// What a connection of the reserve is served.
@@ -122,6 +146,8 @@ async fn reserved_only(request: Request, next: Next) -> Response {
 #[derive(Clone)]
 struct Connections {
     router: Router,
+    /// What connections of the reserve are served by.
+    reserve: Router,
     limits: Arc<HttpLimits>,
     /// No new requests.
     stop: CancellationToken,
@@ -167,10 +193,7 @@ impl Connections {
         socket.set_write_timeout(Some(limits.write_timeout));
         let (router, header_timeout) = match is_reserve {
             false => (self.router, limits.header_timeout),
-            true => {
-                let router = self.router.layer(middleware::from_fn(reserved_only));
-                (router, limits.header_timeout.min(RESERVE_HEADER_TIMEOUT))
-            }
+            true => (self.reserve, limits.header_timeout.min(RESERVE_HEADER_TIMEOUT)),
         };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

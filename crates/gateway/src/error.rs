@@ -58,6 +58,11 @@ impl ApiError {
         Self::new(ApiErrorCode::MethodNotAllowed, message)
     }
 
+    /// Its code.
+    pub(super) fn code(&self) -> ApiErrorCode {
+        self.code
+    }
+
     /// Adds `Retry-After`.
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.detail.retry_after_ms = u64::try_from(after.as_millis()).ok();

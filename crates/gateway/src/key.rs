@@ -58,6 +58,11 @@ impl ApiKey {
         Ok(Self(Sha256::digest(secret).into()))
     }
 
+    /// The key as a config file may hold it: `sha256:` and its digest.
+    pub(super) fn digest(&self) -> String {
+        format!("{DIGEST_PREFIX}{}", data_encoding::HEXLOWER.encode(&self.0))
+    }
+
     /// Which of `keys` has the secret `shown`. Compares with each of them, so that the time does not tell which.
     pub fn which_opens(keys: &[Self], shown: &[u8]) -> Option<usize> {
         // No key is that long, so that the time of this answer tells nothing about the keys.

@@ -10,9 +10,11 @@
 //! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are processed
 //!   ([`HttpLimits`]).
 //! * *Query much*: queries in progress are counted; beyond the cap the response is 429 with `Retry-After`.
+//! * *Spend much*: a named key has limits a day and a minute; each question reserves the most that it can use.
 //! * *Leave mid-answer*: the response body owns the answer, so that dropping one drops the other and frees the expert.
-//! * *Be a web page*: without keys, only names of this host are served, and no page of another origin. With keys,
-//!   every request except `/healthz` needs one.
+//! * *Be a web page*: without keys, only names of this host are served, and no page of another origin that the operator
+//!   did not allow. With keys, every request except `/healthz` needs one, and a browser shows answers to pages of
+//!   allowed origins only.
 //!
 //! Text of clients and remote experts is escaped: in a header all but printable ASCII, in an error message what could
 //! act on a terminal.
@@ -29,13 +31,17 @@ mod config;
 mod connections;
 mod error;
 mod experts;
+mod gen_ai;
 mod guard;
 mod key;
+mod keys;
 mod ledger;
 mod light;
 mod metrics;
+mod model_names;
 mod openai;
 mod openapi;
+mod origin;
 mod proofs;
 mod routes;
 mod serve;
@@ -45,6 +51,7 @@ mod status;
 mod subnets;
 mod terms;
 mod traces;
+mod usage;
 
 pub use answer::CompleteAnswer;
 pub use body::{HasLimits, JsonBody};
@@ -52,10 +59,16 @@ pub use config::{GatewayConfig, GatewayError, HttpLimits};
 pub use connections::serve;
 pub use error::ApiError;
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
+pub use keys::{
+    ApiKeyFile, ApiKeyFileCause, ApiKeyFileError, ApiKeyFileProblem, KeyGrant, MAX_NAMED_KEYS, NamedKeys,
+    key_usage,
+};
 pub use metrics::HttpMetrics;
+pub use model_names::ModelNames;
 pub use nervure_api::ApiErrorCode;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
 pub use openapi::openapi_document;
+pub use origin::{AllowedOrigin, AllowedOriginError};
 pub use routes::{ROUTES, Route, RouteAccess, RouteGroup};
 pub use serve::Gateway;
 pub use service::{LedgerReader, LightCall, MeshService, SharedService};

@@ -1,7 +1,7 @@
 //! What the HTTP API counts, and `GET /metrics`: the node's metrics in the OpenMetrics text format.
 //!
 //! Labels are routes, statuses and error codes from this program's own lists, never a client's text: a client cannot
-//! create series.
+//! create series. Names of models are bounded in number ([`super::gen_ai`]).
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::App;
+use super::{App, gen_ai::GenAiMetrics};
 
 /// The content type of OpenMetrics text.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,6 +41,7 @@ pub struct HttpMetrics {
     in_progress: Gauge,
     responses: ResponseDurations,
     queries: QueryDurations,
+    pub(super) answers: GenAiMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +86,7 @@ impl Default for HttpMetrics {
             in_progress: Gauge::default(),
             responses: ResponseDurations::default(),
             queries: QueryDurations::default(),
+            answers: GenAiMetrics::default(),
         };
         // A family without series is not encoded at all: its alerts would have no data instead of zero.
         let route = NO_ROUTE.to_owned();
@@ -109,6 +111,7 @@ impl HttpMetrics {
         registry.register_with_unit("http_response", responses, Unit::Seconds, self.responses.0.clone());
         let queries = "Duration of queries of clients, from the request to the end of the answer";
         registry.register_with_unit("http_query", queries, Unit::Seconds, self.queries.0.clone());
+        self.answers.register(registry);
     }
 
     /// Counts a query from now on until the guard is dropped.

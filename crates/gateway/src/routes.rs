@@ -11,7 +11,7 @@ use axum::{
 };
 use nervure_primitives::Excerpt;
 
-use super::{App, error::ApiError, guard, metrics};
+use super::{App, error::ApiError, guard, metrics, origin};
 
 pub(crate) use route::{Answer, ContentKind};
 pub use route::{Route, RouteAccess, RouteGroup};
@@ -39,22 +39,20 @@ pub(super) fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), origin::cors))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 
-/// 404 with the list of endpoints.
+/// 404 that names the list of endpoints.
 async fn not_found(State(app): State<App>, request: Request) -> ApiError {
     let path = request.uri().path();
-    let endpoint = |route: &Route| format!("{} {}", route.method(), route.path_template());
-    let all: Vec<String> = served(app.config.openai).map(endpoint).collect();
     let note = if path.starts_with("/v1") && !app.config.openai {
         " (this node is not a gateway: /v1 is served by nodes that joined with --role gateway)"
     } else {
         ""
     };
-    let all = all.join(", ");
-    ApiError::not_found(format!("no endpoint {}{note}; the endpoints are: {all}", Excerpt::new(path)))
+    ApiError::not_found(format!("no endpoint {}{note}; GET /openapi.json lists them", Excerpt::new(path)))
 }
 
 /// 405 for a known path. axum adds the `Allow` header.

@@ -56,6 +56,12 @@ impl Gateway {
     pub async fn run(self, stop: CancellationToken) {
         let Self { listener, shared, .. } = self;
         let limits = shared.config.limits.clone();
-        connections::serve(listener, router(shared), limits, stop).await;
+        let keys = shared.config.named_keys.clone();
+        tokio::select! {
+            () = connections::serve(listener, router(shared), limits, stop) => {}
+            () = keys.maintain() => {}
+        }
+        // What the last answers used.
+        keys.tick().await;
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn peer_reach(
 
 /// 200 when the node can serve, 503 and the reason when not. Needs no key, so the reason is for this host only.
 pub(super) async fn healthz(State(app): State<App>) -> (StatusCode, Json<HealthView>) {
-    let open = app.config.api_keys.is_empty();
+    let open = !app.config.has_keys();
     match app.service.status().await.not_ready {
         None => (StatusCode::OK, Json(HealthView { ready: true, reason: None })),
         Some(reason) => {

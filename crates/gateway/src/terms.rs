@@ -76,6 +76,7 @@ pub(super) fn query(
     request: ExpertRequest,
     headers: &HeaderMap,
 ) -> Result<Query, ApiError> {
+    let target = app.config.model_names.resolve(target);
     if let QueryTarget::Model(name) | QueryTarget::Named(name) = &target
         && (name.is_empty() || name.len() > MAX_MODEL_BYTES)
     {

@@ -2,11 +2,13 @@
 
 mod conformance;
 mod hostile;
+mod keys;
 mod light;
 mod mock_service;
 mod node;
 mod openai;
 mod openapi;
+mod pages;
 mod proofs;
 mod python;
 mod reference;

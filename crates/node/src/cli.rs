@@ -26,6 +26,7 @@ mod explain;
 mod failure;
 mod faucet;
 mod fees;
+mod gateway;
 mod invite;
 mod join;
 mod key;
@@ -144,6 +145,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Faucet(faucet::FaucetArgs),
     Peers(peers::PeersArgs),
+    /// Manages the keys of a gateway's HTTP API
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// Keeps a node running as a service of systemd
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -254,6 +258,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
         Command::Faucet(faucet) => faucet.run(&global).await,
         Command::Peers(peers) => peers.run(&global).await,
+        Command::Gateway(command) => command.run(&global),
         Command::Service(command) => command.run(&global),
         Command::Backup(backup) => backup.run(&global),
         Command::Restore(restore) => restore.run(&global),

@@ -6,6 +6,7 @@
 
 mod beginning;
 mod expert_spec;
+mod gateway;
 mod history;
 mod preset;
 mod settings;
@@ -17,7 +18,7 @@ use std::{
 };
 
 use nervure_api::Client;
-use nervure_gateway::{ApiKey, ApiKeyError};
+use nervure_gateway::{AllowedOrigin, ApiKey, ApiKeyError};
 use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::{Amount, Netuid, NodeId};
@@ -27,6 +28,7 @@ use crate::runtime::FaucetSettings;
 
 pub use beginning::Beginning;
 pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
+pub(crate) use gateway::GatewaySettings;
 pub use history::HistorySetting;
 pub use preset::Preset;
 pub(crate) use settings::{Settings, parse_role};
@@ -50,6 +52,10 @@ pub struct NodeConfig {
     pub http_bind: IpAddr,
     /// API keys of the HTTP API, as the operator wrote them.
     api_key_texts: Vec<String>,
+    /// Origins whose web pages may use the HTTP API, besides its own.
+    pub allow_origins: Vec<AllowedOrigin>,
+    /// Limits of the HTTP API, and names of models that it knows besides those of the mesh.
+    pub(crate) gateway: GatewaySettings,
     /// Maximum budget of one query to the HTTP API.
     pub max_budget: Amount,
     /// Share of users' answers that is shown to validators, in percent.
@@ -114,6 +120,8 @@ impl NodeConfig {
             http_port: flags.http_port.or(file.http_port).unwrap_or(0),
             http_bind: flags.http_bind.or(file.http_bind).unwrap_or(Ipv4Addr::LOCALHOST.into()),
             api_key_texts: flags.api_keys.into_iter().chain(file.api_keys).collect(),
+            allow_origins: first_non_empty(flags.allow_origins, file.allow_origins),
+            gateway: flags.gateway.over(file.gateway),
             max_budget: flags.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
             release_percent: flags.release_percent.or(file.release_percent).unwrap_or(0).min(100),
             trusted_subnets: first_non_empty(flags.trusted_subnets, file.trusted_subnets)

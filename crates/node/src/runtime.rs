@@ -53,7 +53,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_gateway::{Gateway, GatewayConfig};
+use nervure_gateway::{Gateway, GatewayConfig, NamedKeys};
 use nervure_ledger::{
     spec::{self, MeshSpec},
     upgrade::UnknownVersion,
@@ -386,6 +386,10 @@ fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     Ok(GatewayConfig {
         bind: (config.http_bind, config.http_port).into(),
         api_keys: config.api_keys()?,
+        named_keys: NamedKeys::open(&config.dir)?,
+        model_names: config.gateway.model_names(),
+        limits: config.gateway.limits(),
+        allow_origins: config.allow_origins.clone(),
         openai: config.role == Some(spec::Role::Gateway),
         max_budget: config.max_budget,
         trusted_subnets: config.trusted_subnets.clone(),

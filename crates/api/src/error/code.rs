@@ -64,11 +64,17 @@ pub enum ApiErrorCode {
     TooManyHops,
     /// This node is working on as many queries as it accepts at once, and no place came free in time.
     TooManyRequests,
+    /// The key is bound to other models or capabilities.
+    KeyNotAllowed,
+    /// The key has reached its questions a minute or its tokens a day; `Retry-After` says when that resets.
+    KeyLimitReached,
+    /// The key has spent its budget of the day; `Retry-After` says when that resets.
+    KeyBudgetSpent,
 }
 
 impl ApiErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidRequest,
         Self::BadFilter,
         Self::ContextLengthExceeded,
@@ -95,6 +101,9 @@ impl ApiErrorCode {
         Self::UnsupportedMediaType,
         Self::TooManyHops,
         Self::TooManyRequests,
+        Self::KeyNotAllowed,
+        Self::KeyLimitReached,
+        Self::KeyBudgetSpent,
     ];
 
     /// Its name in JSON, in logs and in metrics.
@@ -127,6 +136,9 @@ impl ApiErrorCode {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::TooManyHops => "too_many_hops",
             Self::TooManyRequests => "too_many_requests",
+            Self::KeyNotAllowed => "key_not_allowed",
+            Self::KeyLimitReached => "key_limit_reached",
+            Self::KeyBudgetSpent => "key_budget_spent",
         }
     }
 
@@ -140,8 +152,8 @@ impl ApiErrorCode {
             | Self::Refused
             | Self::UnsupportedParameter => 400,
             Self::InvalidApiKey => 401,
-            Self::OverBudget => 402,
-            Self::WrongHost | Self::WrongOrigin => 403,
+            Self::OverBudget | Self::KeyBudgetSpent => 402,
+            Self::WrongHost | Self::WrongOrigin | Self::KeyNotAllowed => 403,
             Self::NoExpert
             | Self::ModelNotFound
             | Self::TooFewExperts
@@ -151,7 +163,7 @@ impl ApiErrorCode {
             Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::Busy | Self::TooManyRequests => 429,
+            Self::Busy | Self::TooManyRequests | Self::KeyLimitReached => 429,
             Self::Internal => 500,
             Self::AllExpertsFailed | Self::Interrupted => 502,
             Self::Unavailable => 503,
@@ -182,7 +194,10 @@ impl ApiErrorCode {
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
             | Self::TooManyHops
-            | Self::TooManyRequests => None,
+            | Self::TooManyRequests
+            | Self::KeyNotAllowed
+            | Self::KeyLimitReached
+            | Self::KeyBudgetSpent => None,
         }
     }
 }
@@ -204,6 +219,6 @@ mod tests {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
         let next = ApiErrorCode::ALL.len();
-        assert_eq!(ApiErrorCode::TooManyRequests as usize + 1, next, "the last code is the last of the list");
+        assert_eq!(ApiErrorCode::KeyBudgetSpent as usize + 1, next, "the last code is the last of the list");
     }
 }

@@ -5,7 +5,7 @@ use nervure_api::{
     AccountView, ApiErrorCode, AskBody, AskLine, AuditPage, CheckpointPage, CheckpointView, EpochView,
     EvidenceView, ExpertPage, HealthView, LightBody, LightView, NodeStatus, NodeView, PeerPage,
     PeerReachView, ProposalPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage,
-    TraceView, TransactionView, ValidatorPage, paths,
+    TraceView, TransactionView, UsagePage, ValidatorPage, paths,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ use crate::{
     openai::{chat, completions, document as openai, embeddings, models},
     openapi,
     proofs::{self, CheckpointHeight, CheckpointParams, EpochParams, PageParams, StateProofParams},
-    status, subnets, traces,
+    status, subnets, traces, usage,
 };
 
 /// Errors of a route with parameters.
@@ -46,6 +46,9 @@ const QUERY: &[ApiErrorCode] = &[
     ApiErrorCode::Busy,
     ApiErrorCode::TooManyHops,
     ApiErrorCode::TooManyRequests,
+    ApiErrorCode::KeyNotAllowed,
+    ApiErrorCode::KeyLimitReached,
+    ApiErrorCode::KeyBudgetSpent,
     ApiErrorCode::AllExpertsFailed,
     ApiErrorCode::Interrupted,
     ApiErrorCode::DeadlineExceeded,
@@ -91,6 +94,9 @@ pub const ROUTES: &[RouteGroup] = &[
                      `nervure_http_errors_total{code}` and `nervure_http_queries_in_progress`.",
                 )
                 .returns::<String>(Metrics),
+            Route::get(paths::USAGE, "what named keys used today", |m| on(m, usage::usage))
+                .about("One's own key; without a key, with the operator's or with one for it, all of them.")
+                .returns::<UsagePage>(Json),
             Route::get(paths::OPENAPI, "this API as an OpenAPI document", |m| on(m, openapi::openapi))
                 .about("OpenAPI 3.1, of the endpoints that this node serves.")
                 .returns::<Map<String, Value>>(Json),

@@ -301,10 +301,10 @@ async fn rejects_invalid_json_with_its_position() {
 }
 
 #[tokio::test]
-async fn lists_the_endpoints_for_an_unknown_path() {
+async fn names_the_list_of_endpoints_for_an_unknown_path() {
     let api = start(|_| ()).await;
     let message = api.get("/v2/x").await.error(404, "unknown_url");
-    assert!(message.contains("POST /v1/chat/completions") && message.contains("GET /healthz"), "{message}");
+    assert!(message.contains("/openapi.json") && message.len() < 100, "{message}");
     let reply = api.get("/v1/chat/completions").await;
     reply.error(405, "method_not_allowed");
     assert_eq!(reply.header("allow"), "POST");

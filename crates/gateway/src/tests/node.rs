@@ -185,3 +185,28 @@ async fn counts_requests_and_queries_and_serves_the_metrics() {
     assert_eq!(reply.text.matches("# EOF").count(), 1);
     assert!(reply.text.ends_with("# EOF\n"));
 }
+
+#[tokio::test]
+async fn answers_are_counted_by_the_names_of_opentelemetry() {
+    let api = start(|_| ()).await;
+    let ask = |model: &str| json!({ "model": model, "messages": [{ "role": "user", "content": "Hi" }], "stream": true });
+    assert_eq!(api.post("/v1/chat/completions", &ask("words")).await.status, 200);
+    let broken = json!({ "deadline_ms": 50 });
+    let mut body = ask("silent");
+    body["nervure"] = broken;
+    assert_eq!(api.post("/v1/chat/completions", &body).await.status, 200, "it breaks off after it has begun");
+    let metrics = api.get("/metrics").await.text;
+    let value = |start: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("no {start} in {metrics}")).rsplit(' ').next().unwrap().to_owned()
+    };
+    let chat = "gen_ai_operation_name=\"chat\",gen_ai_response_model=";
+    assert!(
+        metrics.contains(&format!("nervure_gen_ai_server_request_duration_seconds_count{{{chat}")),
+        "{metrics}"
+    );
+    assert!(metrics.contains("error_type=\"deadline_exceeded\""), "{metrics}");
+    assert!(metrics.contains(&format!("nervure_gen_ai_server_time_to_first_token_seconds_count{{{chat}")));
+    assert!(metrics.contains("gen_ai_token_type=\"output\""), "{metrics}");
+    assert_eq!(value("nervure_http_answer_errors_total{code=\"deadline_exceeded\"}"), "1");
+}

@@ -9,12 +9,13 @@ use std::{
 };
 
 use anyhow::Context;
+use nervure_gateway::AllowedOrigin;
 use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::{Amount, NodeId};
 use serde::Deserialize;
 
-use super::{Beginning, ExpertSpec, HistorySetting, NodeRole};
+use super::{Beginning, ExpertSpec, GatewaySettings, HistorySetting, NodeRole};
 
 /// One layer of settings. All are optional: `None` and empty mean that a setting is not given.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -56,6 +57,14 @@ pub(crate) struct Settings {
     /// API keys of the HTTP API. Not a flag, because other users of the machine could see it
     #[arg(skip)]
     pub api_keys: Vec<String>,
+    /// An origin whose web pages may use the HTTP API, such as https://chat.example; can be given several times [default:
+    /// only the API's own]
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    #[serde(deserialize_with = "origins")]
+    pub allow_origins: Vec<AllowedOrigin>,
+    /// The settings of a gateway: a table in the file
+    #[command(flatten)]
+    pub gateway: GatewaySettings,
     /// Maximum budget of one query to the HTTP API, in tokens of the mesh [default: 0]
     #[arg(long, value_name = "AMOUNT")]
     #[serde(deserialize_with = "amount")]
@@ -185,6 +194,12 @@ fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Ip
     })
 }
 
+/// Reads origins as the command line does.
+fn origins<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<AllowedOrigin>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
 /// Reads a trusted header as the command line does.
 fn beginning<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Beginning>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -248,6 +263,14 @@ mod tests {
                 assert!(error.to_string().contains("chmod 600"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn refuses_an_origin_that_is_none_with_its_line() {
+        let good = Settings::parse("allow_origins = [\"https://chat.example\"]").unwrap();
+        assert_eq!(good.allow_origins[0].to_string(), "https://chat.example");
+        let error = Settings::parse("bind = \"::1\"\nallow_origins = [\"*\"]").unwrap_err().to_string();
+        assert!(error.contains("each origin is named") && error.contains("line 2"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use nervure_anchor::AnchorKeyFileError;
-use nervure_gateway::{ApiKeyError, GatewayError};
+use nervure_gateway::{ApiKeyError, ApiKeyFileError, GatewayError};
 use nervure_ledger::{chain::StartError as GenesisError, spec::Role};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::{NodeId, key_file::KeyFileError};
@@ -99,6 +99,9 @@ pub enum StartError {
     /// An API key is invalid.
     #[error("the API key is unusable: {0}")]
     ApiKey(#[from] ApiKeyError),
+    /// The named API keys, or what they used, cannot be read.
+    #[error(transparent)]
+    NamedKeys(#[from] ApiKeyFileError),
     /// The HTTP API does not start.
     #[error(transparent)]
     Http(#[from] GatewayError),
@@ -153,6 +156,10 @@ impl StartError {
             Self::AskedCells(_) => {
                 "look at the permissions of validator/asked-cells in the node's directory; do not delete it while the same \
                  texts are in use"
+            }
+            Self::NamedKeys(_) => {
+                "correct the file or move it away: without api-keys.json there are no named keys, without api-usage.json the \
+                 limits of this day begin again"
             }
             Self::Port(error) => error.hint(),
             Self::Serve(_) => "what can be served: nervure join --help",

@@ -127,3 +127,37 @@ fn a_directory_with_other_things_is_left_alone() {
     refused(&run(home.path(), &["testnet", "status"]), 1, &["there is no testnet", "nervure testnet up"]);
     refused(&run(home.path(), &["testnet", "up", "--validators", "0"]), 1, &["needs a validator"]);
 }
+
+#[test]
+fn a_testnet_does_not_start_open_when_the_user_named_a_key() {
+    let home = tempfile::tempdir().unwrap();
+    let up = nervure()
+        .env("NERVURE_API_KEY", "correct-horse-battery")
+        .arg("--dir")
+        .arg(home.path())
+        .args(["testnet", "up"])
+        .output();
+    let output = crate::mesh::CommandOutput::of(up.unwrap());
+    refused(&output, 1, &["NERVURE_API_KEY", "env -u NERVURE_API_KEY nervure testnet up"]);
+}
+
+#[test]
+fn named_keys_are_made_listed_and_revoked_without_the_key_in_a_file() {
+    let home = tempfile::tempdir().unwrap();
+    let key = |args: &[&str]| run(home.path(), &[&["gateway", "key"], args].concat());
+    let added = key(&["add", "alice", "--tokens-per-day", "1000", "--capability", "text.chat"]);
+    assert_eq!(added.code, 0, "{added:?}");
+    let secret = added.out.trim();
+    assert!(secret.starts_with("nvk-"), "{added:?}");
+    let file = fs::read_to_string(home.path().join("api-keys.json")).unwrap();
+    assert!(file.contains("sha256:") && !file.contains(secret), "{file}");
+    refused(&key(&["add", "alice"]), 1, &["already", "nervure gateway key list"]);
+    refused(&key(&["add", "no spaces"]), 1, &["letters", "api-keys.json"]);
+    let listed = key(&["list", "--json"]);
+    assert!(listed.out.contains("\"alice\"") && listed.out.contains("text.chat"), "{listed:?}");
+    let usage = run(home.path(), &["gateway", "usage", "--json"]);
+    assert!(usage.out.contains("\"tokens_per_day\": 1000"), "{usage:?}");
+    refused(&key(&["revoke", "bob"]), 1, &["no key 'bob'", "nervure gateway key list"]);
+    assert_eq!(key(&["revoke", "alice"]).code, 0);
+    assert_eq!(key(&["list"]).out.lines().count(), 1);
+}

@@ -74,6 +74,13 @@ impl UpArgs {
     pub(crate) async fn run(self, dir: &Path, global: &Global) -> anyhow::Result<()> {
         self.check_features()?;
         text_of(dir)?;
+        // Its nodes take no variables of the user's own node, so that the gateways would be open all the same.
+        anyhow::ensure!(
+            std::env::var_os("NERVURE_API_KEY").is_none_or(|key| key.is_empty()),
+            "NERVURE_API_KEY is set, and the gateways of a testnet have no keys: every program of this machine could use them\n\
+             start it without: env -u NERVURE_API_KEY nervure testnet up\n\
+             or add a gateway with a key to a testnet that runs: nervure join MESH.toml --role gateway"
+        );
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         signal::stop_then_hurry(stop.clone(), hurry.clone())?;
         let options = UpOptions {
