@@ -70,6 +70,8 @@ mod market;
 mod mistakes;
 #[path = "scenarios/nat.rs"]
 mod nat;
+#[path = "scenarios/nat_stranger.rs"]
+mod nat_stranger;
 #[path = "scenarios/openai_client.rs"]
 mod openai_client;
 #[path = "scenarios/own_node.rs"]

@@ -12,11 +12,12 @@ use nervure_api::{Client, Endpoint, ParseEndpointError};
 use nervure_ledger::spec::MeshSpec;
 use nervure_light::{TrustAnchor, TrustedBlock, TrustingPeriod, Verifier};
 use nervure_primitives::{NodeId, NodeKey};
+use nervure_protocol::invite::SignedInvite;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    Global, mesh, output,
+    Global, invite, mesh, output,
     trust::{self, NodeVerifier},
 };
 use crate::{
@@ -34,7 +35,8 @@ const NOTE_DELAY: Duration = Duration::from_secs(2);
 /// How to reach the mesh.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Access {
-    /// Join the mesh of this spec (a file or a URL) for as long as the command runs, instead of asking a running node
+    /// Join the mesh of this spec (a file, a URL or an invite) for as long as the command runs, instead of asking a running
+    /// node
     #[arg(long = "mesh", value_name = "SPEC")]
     mesh: Option<String>,
     /// With --mesh or --from, trust this block instead of the genesis
@@ -82,6 +84,7 @@ impl Access {
     /// Connects to a running node, or joins the mesh.
     pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<Session> {
         let spec = match &self.mesh {
+            Some(link) if SignedInvite::is_link(link) => invite::accept(link).await?.0,
             Some(source) => mesh::read(source).await?,
             None if self.from.is_empty() => {
                 anyhow::ensure!(self.mesh_trust.is_none(), "--mesh-trust needs --mesh or --from");

@@ -54,7 +54,8 @@ pub(crate) struct SpendArgs {
     /// Print what the transaction would do and cost, and do not submit it
     #[arg(long)]
     dry_run: bool,
-    /// Write the signed transaction to this file instead of submitting it; any node submits it: nervure wallet submit FILE
+    /// Write the signed transaction to this file instead of submitting it; any node submits it: nervure wallet submit FILE.
+    /// Where there are several, the second is in FILE with -2 before the extension; they are submitted in this order
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     sign_to: Option<PathBuf>,
     /// Blocks for which the file can be submitted [default: 1000; a mesh bounds it with max_lifetime]
@@ -68,6 +69,22 @@ struct SignTo<'a> {
     file: &'a Path,
     /// Blocks until it expires.
     valid_for: u64,
+}
+
+impl SignTo<'_> {
+    /// The file of a transaction, when `before` of the same command are in files.
+    fn path(self, before: u32) -> PathBuf {
+        if before == 0 {
+            return self.file.to_owned();
+        }
+        let mut name = self.file.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", before + 1));
+        if let Some(extension) = self.file.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        self.file.with_file_name(name)
+    }
 }
 
 /// The options of a command that a node key signs.
@@ -98,6 +115,8 @@ pub(crate) struct Signer<'a> {
     dry_run: bool,
     /// None where it is submitted.
     sign_to: Option<SignTo<'a>>,
+    /// Transactions that were signed to files: they have the nonces before that of the next one.
+    signed: u32,
 }
 
 /// What the node says about a key.
@@ -132,7 +151,16 @@ impl SpendArgs {
         let session = self.access.open(global).await?;
         let valid_for = self.valid_for.unwrap_or(FILE_EXPIRES_AFTER_BLOCKS);
         let sign_to = self.sign_to.as_deref().map(|file| SignTo { file, valid_for });
-        Ok(Signer { session, key, fees: &self.fees, behalf, account, dry_run: self.dry_run, sign_to })
+        Ok(Signer {
+            session,
+            key,
+            fees: &self.fees,
+            behalf,
+            account,
+            dry_run: self.dry_run,
+            sign_to,
+            signed: 0,
+        })
     }
 
     /// The owner key.
@@ -153,7 +181,7 @@ impl NodeSignArgs {
         let key = key_file::read(&path, key::passphrase()?.as_ref())?;
         let (account, session) = (key.node_id(), self.access.open(global).await?);
         let (fees, dry_run) = (&self.fees, self.dry_run);
-        Ok(Signer { session, key, fees, behalf: None, account, dry_run, sign_to: None })
+        Ok(Signer { session, key, fees, behalf: None, account, dry_run, sign_to: None, signed: 0 })
     }
 
     /// Signs `call`, submits it, and waits until it is final.
@@ -223,20 +251,12 @@ impl Signer<'_> {
         };
         let mut left = MAX_NONCE_RACES;
         loop {
-            let standing = self.standing(&call).await?;
+            let mut standing = self.standing(&call).await?;
+            standing.nonce += u64::from(self.signed);
             let price = self.price(&call, standing).await?;
             let envelope = self.seal(&call, price, standing)?;
             if let Some(to) = self.sign_to {
-                SignedFile { mesh: self.mesh()?, envelope }.create(to.file)?;
-                output::note(&format!(
-                    "signed, and not submitted: {} {}, for at most {} tokens\nsubmit it within {} blocks, from any machine: \
-                     nervure wallet submit {}",
-                    self.account,
-                    call.intent(),
-                    price.fee,
-                    to.valid_for,
-                    to.file.display()
-                ));
+                self.write(to, &call, (price, envelope))?;
                 return Ok(not_submitted());
             }
             let (node, intent) = (self.session.node.client(), call.intent());
@@ -251,6 +271,26 @@ impl Signer<'_> {
             left -= 1;
             output::note("another transaction of this key came first; signing again");
         }
+    }
+
+    /// Writes a signed transaction to its file, and says what it is.
+    fn write(
+        &mut self,
+        to: SignTo<'_>,
+        call: &Call,
+        (price, envelope): (Price, Envelope),
+    ) -> anyhow::Result<()> {
+        let path = to.path(self.signed);
+        SignedFile { mesh: self.mesh()?, envelope }.create(&path)?;
+        let (account, intent, blocks, shown) = (self.account, call.intent(), to.valid_for, path.display());
+        let order = if self.signed == 0 { "" } else { " after the one before it" };
+        output::note(&format!(
+            "signed, and not submitted: {account} {intent}, for at most {} tokens\nsubmit it{order} within {blocks} blocks, \
+             from any machine: nervure wallet submit {shown}",
+            price.fee
+        ));
+        self.signed += 1;
+        Ok(())
     }
 
     /// What the node says about the key that signs `call`.

@@ -88,3 +88,28 @@ fn an_owner_registers_a_node_from_another_machine_and_restores_the_key_from_word
     failed(&owner.run_with(&["key", "restore", "--out", &wrong], "abandon art"), "2 words");
     owner.run(&["wallet", "send", &node_id, "1", "--mesh", &spec, "--key", &again]).succeeded();
 }
+
+/// A rotation is two transactions: what the key holds, and the balance.
+#[test]
+fn a_rotation_is_signed_to_files_and_submitted_in_their_order() {
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "0"]);
+    let spec = mesh.mesh_file().display().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let owner = Machine { dir: home.path(), passphrases: &[] };
+    let [old, new] = ["old.pem", "new.pem"].map(|name| owner.file(name));
+    let [old_id, new_id] = [&old, &new]
+        .map(|file| owner.run(&["key", "new", "--owner", "--out", file]).succeeded().out.trim().to_owned());
+    mesh.run(&["wallet", "send", &old_id, "100"]).succeeded();
+    let node = owner.run(&["key", "new"]).succeeded().out.trim().to_owned();
+    owner.run(&["key", "register", &owner.file("key.pem"), "--key", &old, "--mesh", &spec]).succeeded();
+    let [first, second] = ["rotate.json", "rotate-2.json"].map(|name| owner.file(name));
+    let rotate = ["wallet", "rotate", &new, "--key", &old, "--mesh", &spec, "--sign-to", &first];
+    let signed = owner.run(&rotate).succeeded();
+    assert!(signed.err.contains(&format!("wallet submit {second}")), "{signed:?}");
+    for file in [&first, &second] {
+        owner.run(&["wallet", "submit", file, "--mesh", &spec]).succeeded();
+    }
+    let shown = mesh.run(&["wallet", "show", &new_id, "--json"]).succeeded().json();
+    assert_eq!(shown["nodes"], serde_json::json!([node]));
+    assert!(shown["balance"].as_u64() > Some(90_000_000_000), "{shown}");
+}

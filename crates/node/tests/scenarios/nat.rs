@@ -254,7 +254,7 @@ fn first_byte(mut child: Child) -> (Duration, String) {
 }
 
 /// The spec of a testnet as that of a public mesh, whose bootstrap nodes are the validators at their sites.
-fn public(text: &str) -> String {
+pub fn public(text: &str) -> String {
     let mut sites = 0..;
     let lines = text.lines().map(|line| match line.trim() {
         "scope = \"local\"" => "scope = \"public\"".to_owned(),
