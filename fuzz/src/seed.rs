@@ -35,7 +35,7 @@ use nervure_primitives::{
 use nervure_protocol::{
     AnswerHasher, Assignment, AuditCase, AuditResponse, ExpertEvent, ExpertId, ExpertRecord, ExpertRequest,
     FinishReason, ModelIdentity, Receipt, ReceiptSampling, Sampling, Score, ScoresRequest, ScoresResponse,
-    SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch, SignedTrafficStatistics, Usage,
+    SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch, SignedTrafficStatistics, Unset, Usage,
     directory::{DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor},
     faucet::{FaucetClaim, FaucetRequest, FaucetResponse},
     invite::{Invite, SignedInvite},
@@ -344,7 +344,11 @@ fn frames() -> Vec<Vec<u8>> {
 
 fn requests() -> Vec<Vec<u8>> {
     let sampling = Sampling { stop: vec!["\n".into()], seed: Some(1), ..Sampling::default() };
+    let extra = String::from("{\"response_format\":{\"type\":\"json_object\"},\"top_k\":5}").try_into();
+    let unset = Unset { max_tokens: true, temperature: true, top_p: true };
+    let open = Sampling { unset, extra: extra.unwrap_or_default(), ..Sampling::default() };
     vec![
+        encode(&ExpertRequest::Complete { prompt: "fn".into(), sampling: open }),
         encode(&ExpertRequest::Complete { prompt: "fn".into(), sampling }),
         encode(&ExpertRequest::Embed { inputs: vec!["a".into()] }),
         encode(&ExpertRequest::Distribution { context: vec![0xFF] }),

@@ -17,6 +17,12 @@ pub const MAX_INPUTS: usize = 128;
 pub const MAX_STOPS: usize = 4;
 /// Longest stop string.
 pub const MAX_STOP_LEN: usize = 64;
+/// Further fields of a request, as JSON.
+pub const MAX_EXTRA: usize = 64 * 1024;
+/// Names of these fields.
+pub const MAX_EXTRA_FIELDS: usize = 64;
+/// Levels of arrays and objects in the value of each.
+pub const MAX_EXTRA_DEPTH: usize = 32;
 /// Tokens that one request may ask for; a model may give fewer.
 pub const MAX_TOKENS: u32 = 1 << 20;
 /// Highest temperature, in thousandths.

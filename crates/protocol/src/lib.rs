@@ -56,7 +56,8 @@ pub use assignment::{
 };
 pub use audit::{AuditCase, AuditResponse, CaseError, VerifiedCase};
 pub use expert::{
-    ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage, text_tokens,
+    ChatMessage, ExpertEvent, ExpertRequest, ExtraFields, FieldError, FinishReason, Role, Sampling, Unset,
+    Usage, text_tokens,
 };
 pub use expert_id::ExpertId;
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};

@@ -17,7 +17,7 @@ use nervure_protocol::{
     ExpertRequest, FinishReason, FormCount, LiveScore, LiveScores, ModelIdentity, Neurons, PairCount,
     QueryKind, Receipt, ReceiptSampling, Registry, Role, Sampling, Score, ScoresRequest, ScoresResponse,
     SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch, SignedTrafficStatistics, SizeCount,
-    TaskBatch, TaskTree, TrafficStatistics, Usage,
+    TaskBatch, TaskTree, TrafficStatistics, Unset, Usage,
     chain::{BlockAnnouncement, BlocksRequest, BlocksResponse, frame_consensus, unframe_consensus},
     clock::ClockResponse,
     commitment,
@@ -101,7 +101,11 @@ fn expert_requests_and_events_are_frozen() {
     };
     let chat = |role| ChatMessage { role, content: "é".into() };
     let messages = [Role::System, Role::User, Role::Assistant].map(chat).to_vec();
+    let unset = Unset { max_tokens: true, ..Unset::default() };
+    let extra = String::from("{\"top_k\":5}").try_into().unwrap();
+    let open = Sampling { unset, extra, ..Sampling::default() };
     for (name, request) in [
+        ("request_open", ExpertRequest::Complete { prompt: "fn main".into(), sampling: open }),
         ("request_complete", ExpertRequest::Complete { prompt: "fn main".into(), sampling }),
         ("request_chat", ExpertRequest::Chat { messages, sampling: Sampling::default() }),
         ("request_embed", ExpertRequest::Embed { inputs: vec!["a".into(), "b".into()] }),

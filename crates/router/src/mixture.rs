@@ -65,6 +65,11 @@ impl Router {
         let ExpertRequest::Complete { prompt, sampling } = &query.request else {
             return Err(unsuitable("mix", "a text to continue"));
         };
+        // They write single bytes, which no further field of the API can shape.
+        sampling.extra.none().map_err(|error| ServiceError::InvalidRequest {
+            field: error.field.into(),
+            message: error.reason,
+        })?;
         // Each step is a request of its own to each of the experts.
         let steps = usize::try_from(sampling.max_tokens).unwrap_or(usize::MAX);
         let part = Query {

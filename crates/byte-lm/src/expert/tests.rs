@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 
-use nervure_protocol::{Role, Sampling};
+use nervure_protocol::{ExtraFields, Role, Sampling};
 
 use super::*;
 use crate::builtin;
@@ -37,6 +37,17 @@ async fn the_same_seed_gives_the_same_text_of_the_requested_length() {
     let usage = Usage { prompt_tokens: 7, completion_tokens: 24 };
     assert_eq!(last, Ok(ExpertEvent::Done { usage, reason: FinishReason::Length }));
     assert_eq!(read(expert.run(complete(24, &[]))).await.0, text);
+}
+
+#[tokio::test]
+async fn refuses_further_fields_by_name() {
+    let fields = serde_json::json!({ "response_format": { "type": "json_object" } });
+    let extra = ExtraFields::new(fields.as_object().unwrap()).unwrap();
+    let sampling = Sampling { extra, ..Sampling::default() };
+    let request = ExpertRequest::Complete { prompt: "a".into(), sampling };
+    let (text, last) = read(expert(4).run(request)).await;
+    let error = last.unwrap_err().to_string();
+    assert_eq!((&*text, &*error), ("", "sampling.extra: this model does not support 'response_format'"));
 }
 
 /// The text is longer than a window, so that the window slides.

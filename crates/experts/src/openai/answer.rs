@@ -11,7 +11,7 @@ use super::{
     text_limits::TextLimits,
 };
 use crate::{ExpertError, ExpertStream, stream::ExpertItem};
-use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Unset, Usage};
 
 /// Longest text of one event, in bytes: an event must fit a frame.
 const MAX_PIECE_BYTES: usize = 32 << 10;
@@ -120,7 +120,7 @@ fn text_to_repeat(request: &ExpertRequest) -> String {
 }
 
 /// The path and the body of a request for text.
-fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
+pub(super) fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     let (path, field, input, sampling) = match request {
         ExpertRequest::Chat { messages, sampling } => {
             let message =
@@ -136,14 +136,22 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
         }
     };
     let rate = |milli: u32| f64::from(milli) / 1000.0;
-    let mut body = json!({
-        "model": model,
-        "max_tokens": sampling.max_tokens,
-        "temperature": rate(sampling.temperature_milli),
-        "top_p": rate(sampling.top_p_milli),
-        "stream": true,
-        "stream_options": {"include_usage": true},
-    });
+    // They have no name that is set below.
+    let mut body = Value::Object(sampling.extra.fields());
+    body["model"] = json!(model);
+    body["stream"] = json!(true);
+    body["stream_options"] = json!({"include_usage": true});
+    // What the asker left out is the server's choice.
+    let Unset { max_tokens, temperature, top_p } = sampling.unset;
+    for (unset, name, value) in [
+        (max_tokens, "max_tokens", json!(sampling.max_tokens)),
+        (temperature, "temperature", json!(rate(sampling.temperature_milli))),
+        (top_p, "top_p", json!(rate(sampling.top_p_milli))),
+    ] {
+        if !unset {
+            body[name] = value;
+        }
+    }
     body[field] = input;
     if let Some(seed) = sampling.seed {
         // The API's seeds are signed 64-bit numbers, so the highest bit is dropped.

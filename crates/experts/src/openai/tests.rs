@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use nervure_protocol::{ExpertEvent, FinishReason, Sampling, Usage};
+use nervure_protocol::{ExpertEvent, ExtraFields, FinishReason, Sampling, Unset, Usage};
 
 /// The server's behaviour after the head and body of an answer.
 #[derive(Clone, Copy, PartialEq)]
@@ -107,6 +107,27 @@ async fn a_stream_becomes_events_and_the_upstreams_usage() {
     let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });
     let whole = [PIECE, PIECE, STOP, USAGE, DONE].concat();
     assert_eq!(answer(whole, AfterBody::Stall).await, [text("hé"), text("hé"), done]);
+}
+
+#[test]
+fn the_server_gets_what_the_asker_gave_and_nothing_else() {
+    let body = |sampling| {
+        let request = ExpertRequest::Complete { prompt: "a".into(), sampling };
+        answer::text_body("m", request).1
+    };
+    let stream = serde_json::json!({
+        "model": "m", "prompt": "a", "stream": true, "stream_options": {"include_usage": true},
+    });
+    let unset = Unset { max_tokens: true, temperature: true, top_p: true };
+    assert_eq!(body(Sampling { unset, ..Sampling::default() }), stream);
+
+    let mut further = serde_json::json!({"response_format": {"type": "json_object"}, "top_k": 5});
+    let extra = ExtraFields::new(further.as_object().unwrap()).unwrap();
+    let given = serde_json::json!({"max_tokens": 256, "temperature": 0.8, "top_p": 0.95});
+    for part in [stream, given] {
+        further.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+    }
+    assert_eq!(body(Sampling { extra, ..Sampling::default() }), further);
 }
 
 #[tokio::test]

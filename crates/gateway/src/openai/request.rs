@@ -1,18 +1,19 @@
 //! The request of the chat and completion endpoints, and its unsupported fields.
 //!
 //! Both share one type; each handler reads its own part. Unsupported fields that would change the answer are decoded as
-//! raw JSON and rejected unless their value means "off".
+//! raw JSON and rejected unless their value means "off". All other fields are passed on to the expert, which refuses
+//! those that it does not have; [`NO_EFFECT`] names those that do not change an answer.
 
 use std::ops::RangeInclusive;
 
 use nervure_api::QueryTerms;
 use nervure_protocol::{
-    Sampling,
+    ExtraFields, Sampling, Unset,
     bounds::{MAX_STOP_LEN, MAX_STOPS, MAX_TOKENS},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
@@ -54,18 +55,41 @@ pub(crate) struct GenerateBody {
     logprobs: Option<Value>,
     top_logprobs: Option<Value>,
     echo: Option<Value>,
-    suffix: Option<Value>,
-    frequency_penalty: Option<Value>,
-    presence_penalty: Option<Value>,
-    logit_bias: Option<Value>,
     tools: Option<Value>,
     functions: Option<Value>,
     tool_choice: Option<Value>,
     function_call: Option<Value>,
-    response_format: Option<Value>,
     audio: Option<Value>,
     modalities: Option<Value>,
     web_search_options: Option<Value>,
+    /// `response_format`, `frequency_penalty`, `reasoning_effort`, `top_k`, and every other field: the expert's model
+    /// server gets them as they are.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    others: Map<String, Value>,
+}
+
+/// Fields that do not change an answer; without tools, `parallel_tool_calls` does not either.
+const NO_EFFECT: [&str; 8] = [
+    "user",
+    "store",
+    "metadata",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "parallel_tool_calls",
+];
+
+/// Whether a field that is passed on asks for nothing: a model that does not have it must not refuse it.
+fn asks_for_nothing(name: &str, value: &Value) -> bool {
+    value.is_null()
+        || match name {
+            "frequency_penalty" | "presence_penalty" | "logit_bias" => is_off(value),
+            "suffix" => value == "",
+            "response_format" => value["type"] == "text",
+            name => NO_EFFECT.contains(&name),
+        }
 }
 
 /// One message of a conversation.
@@ -119,8 +143,7 @@ type UnsupportedField<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool
 
 impl GenerateBody {
     /// Every unsupported field.
-    pub(super) fn unsupported(&self) -> [UnsupportedField<'_>; 17] {
-        const PENALTIES: &str = "penalties are not supported";
+    pub(super) fn unsupported(&self) -> [UnsupportedField<'_>; 12] {
         const TOOLS: &str = "tools are not supported";
         const TEXT: &str = "only text is supported";
         let no_tool: fn(&Value) -> bool = |v| is_off(v) || v == "none" || v == "auto";
@@ -140,15 +163,10 @@ impl GenerateBody {
             ),
             ("top_logprobs", &self.top_logprobs, is_off, "log probabilities are not supported"),
             ("echo", &self.echo, is_off, "not supported; prepend the prompt to the answer yourself"),
-            ("suffix", &self.suffix, |v| is_off(v) || v == "", "filling in the middle is not supported"),
-            ("frequency_penalty", &self.frequency_penalty, is_off, PENALTIES),
-            ("presence_penalty", &self.presence_penalty, is_off, PENALTIES),
-            ("logit_bias", &self.logit_bias, is_off, "not supported: each expert has its own tokenizer"),
             ("tools", &self.tools, is_off, TOOLS),
             ("functions", &self.functions, is_off, TOOLS),
             ("tool_choice", &self.tool_choice, no_tool, TOOLS),
             ("function_call", &self.function_call, no_tool, TOOLS),
-            ("response_format", &self.response_format, |v| is_off(v) || v["type"] == "text", TEXT),
             ("audio", &self.audio, is_off, TEXT),
             ("modalities", &self.modalities, |v| is_off(v) || *v == serde_json::json!(["text"]), TEXT),
             ("web_search_options", &self.web_search_options, is_off, "web search is not supported"),
@@ -172,7 +190,7 @@ impl GenerateBody {
     }
 
     /// How to sample; an error for an unsupported field. Absent fields get [`Sampling::default`], which suits small
-    /// models, rather than OpenAI's defaults.
+    /// models, and are marked as absent for models with defaults of their own.
     pub(crate) fn sampling(&self) -> Result<Sampling, ApiError> {
         for (field, value, harmless, message) in self.unsupported() {
             if value.as_ref().is_some_and(|value| !harmless(value)) {
@@ -180,16 +198,31 @@ impl GenerateBody {
             }
         }
         let default = Sampling::default();
+        let max_tokens = self.max_tokens()?;
+        let temperature = milli("temperature", self.temperature, 0..=2000)?;
+        let top_p = milli("top_p", self.top_p, 1..=1000)?;
         Ok(Sampling {
-            max_tokens: self.max_tokens()?.unwrap_or(default.max_tokens),
-            temperature_milli: milli("temperature", self.temperature, 0..=2000)?
-                .unwrap_or(default.temperature_milli),
-            top_p_milli: milli("top_p", self.top_p, 1..=1000)?.unwrap_or(default.top_p_milli),
+            max_tokens: max_tokens.unwrap_or(default.max_tokens),
+            temperature_milli: temperature.unwrap_or(default.temperature_milli),
+            top_p_milli: top_p.unwrap_or(default.top_p_milli),
+            unset: Unset {
+                max_tokens: max_tokens.is_none(),
+                temperature: temperature.is_none(),
+                top_p: top_p.is_none(),
+            },
+            extra: self.extra()?,
             // Bit by bit: the protocol has unsigned seeds, and a negative one must stay a seed of its own.
             seed: self.seed.map(i64::cast_unsigned),
             stop: self.stops()?,
             prefix: String::new(),
         })
+    }
+
+    /// The fields that are passed on.
+    fn extra(&self) -> Result<ExtraFields, ApiError> {
+        let others = self.others.iter().filter(|(name, value)| !asks_for_nothing(name, value));
+        let fields = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        ExtraFields::new(&fields).map_err(|error| ApiError::bad("body", error.reason))
     }
 
     fn max_tokens(&self) -> Result<Option<u32>, ApiError> {
@@ -234,6 +267,7 @@ fn milli(field: &str, rate: Option<f64>, bounds: RangeInclusive<u32>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use nervure_protocol::bounds::MAX_EXTRA;
     use serde_json::json;
 
     use super::*;
@@ -248,13 +282,12 @@ mod tests {
     #[test]
     fn rejects_unsupported_fields_by_name() {
         let asked = json!({
-            "n": 2, "best_of": 3, "logprobs": true, "top_logprobs": 5, "echo": true, "suffix": "x", "frequency_penalty": 0.5,
-            "presence_penalty": -1, "logit_bias": {"50256": -100}, "tools": [{}], "functions": [{}],
-            "tool_choice": "required", "function_call": {"name": "f"}, "response_format": {"type": "json_object"},
+            "n": 2, "best_of": 3, "logprobs": true, "top_logprobs": 5, "echo": true, "tools": [{}], "functions": [{}],
+            "tool_choice": "required", "function_call": {"name": "f"},
             "audio": {"voice": "x"}, "modalities": ["audio"], "web_search_options": {"a": 1},
         });
         let asked = asked.as_object().unwrap();
-        assert_eq!(asked.len(), 17, "every unsupported field is tested");
+        assert_eq!(asked.len(), 12, "every unsupported field is tested");
         for (field, value) in asked {
             assert_eq!(sampling(json!({ field: value })).unwrap_err().1.as_ref(), Some(field));
         }
@@ -269,9 +302,29 @@ mod tests {
         let harmless = json!({
             "n": 1, "best_of": 1, "logprobs": false, "top_logprobs": null, "echo": false, "suffix": null, "frequency_penalty": 0,
             "presence_penalty": 0.0, "logit_bias": {}, "tools": [], "response_format": {"type": "text"}, "tool_choice": "none",
-            "modalities": ["text"], "user": "me", "store": true, "metadata": {"a": "b"}, "whatever": [1, 2],
+            "modalities": ["text"], "user": "me", "store": true, "metadata": {"a": "b"},
         });
-        assert!(sampling(harmless).is_ok());
+        let sampling = sampling(harmless).unwrap();
+        assert!(sampling.extra.is_empty(), "{:?}", sampling.extra);
+    }
+
+    #[test]
+    fn passes_on_every_other_field() {
+        let others = json!({
+            "response_format": {"type": "json_object"}, "frequency_penalty": 0.5, "suffix": "x", "top_k": 5,
+            "chat_template_kwargs": {"enable_thinking": false}, "whatever": [1, 2],
+        });
+        assert_eq!(Value::Object(sampling(others.clone()).unwrap().extra.fields()), others);
+        assert!(sampling(json!({ "n_predict": 5 })).is_err(), "it would replace max_tokens");
+        assert!(sampling(json!({ "x": "y".repeat(MAX_EXTRA) })).is_err());
+    }
+
+    #[test]
+    fn says_which_settings_were_left_out() {
+        let given = json!({ "temperature": 1, "top_p": 1, "max_tokens": 9 });
+        assert_eq!(sampling(given).unwrap().unset, Unset::default());
+        let unset = sampling(json!({})).unwrap().unset;
+        assert_eq!(unset, Unset { max_tokens: true, temperature: true, top_p: true });
     }
 
     #[test]

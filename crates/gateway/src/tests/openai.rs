@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Running, mock_service::WORDS, start};
 use nervure_api::QueryTarget;
 use nervure_primitives::Netuid;
+use nervure_protocol::Unset;
 
 /// The events of a stream.
 async fn stream(api: &Running, path: &str, mut body: Value) -> Vec<String> {
@@ -176,6 +177,22 @@ async fn names_the_invalid_field() {
     let reply = api.post("/v1/completions", &json!({ "model": "words", "prompt": "x", "n": 2 })).await;
     reply.error(400, "unsupported_parameter");
     assert_eq!(reply.json()["error"]["param"], "n");
+}
+
+#[tokio::test]
+async fn passes_on_the_fields_that_it_does_not_know() {
+    let api = start(|_| ()).await;
+    let mut body = chat("words");
+    body["response_format"] = json!({ "type": "json_object" });
+    body["temperature"] = json!(0.5);
+    assert_eq!(api.post("/v1/chat/completions", &body).await.status, 200);
+    let request = api.service.last().request;
+    let sampling = request.sampling().unwrap();
+    assert_eq!(
+        Value::Object(sampling.extra.fields()),
+        json!({ "response_format": { "type": "json_object" } })
+    );
+    assert_eq!(sampling.unset, Unset { max_tokens: true, top_p: true, temperature: false });
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ impl AskArgs {
             top_p_milli: milli(self.top_p),
             seed: self.seed,
             stop: self.stop.clone(),
-            prefix: String::new(),
+            ..Sampling::default()
         };
         if !self.chat {
             return Ok(ExpertRequest::Complete { prompt, sampling });

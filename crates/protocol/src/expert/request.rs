@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ExtraFields;
 use crate::bounds::{
     MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEMPERATURE_MILLI, MAX_TEXT, MAX_TOKENS,
 };
@@ -20,7 +21,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    fn new(field: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, reason: impl Into<String>) -> Self {
         Self { field, reason: reason.into() }
     }
 }
@@ -123,6 +124,35 @@ pub struct Sampling {
     /// have at most `max_tokens`. Empty for a new answer.
     #[serde(rename = "begun", default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
+    /// Which of the settings above the asker left out. A model with defaults of its own uses those; others use the value
+    /// that is stated, and so do estimates of what the answer costs.
+    #[serde(default, skip_serializing_if = "Unset::is_none")]
+    pub unset: Unset,
+    /// Further fields of the OpenAI API, such as `response_format`, for the expert's model server. A model that does not
+    /// have one of them refuses the request.
+    #[serde(default, skip_serializing_if = "ExtraFields::is_empty")]
+    pub extra: ExtraFields,
+}
+
+/// Settings that the asker left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Unset {
+    /// [`Sampling::max_tokens`].
+    pub max_tokens: bool,
+    /// [`Sampling::temperature_milli`].
+    pub temperature: bool,
+    /// [`Sampling::top_p_milli`].
+    pub top_p: bool,
+}
+
+impl Unset {
+    /// Whether the asker gave all of them.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Sampling {
@@ -135,6 +165,8 @@ impl Default for Sampling {
             seed: None,
             stop: Vec::new(),
             prefix: String::new(),
+            unset: Unset::default(),
+            extra: ExtraFields::default(),
         }
     }
 }

@@ -32,6 +32,9 @@ impl Expert for EchoExpert {
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         let unsupported =
             |operation| ExpertStream::refused(ExpertError::Unsupported { model: ECHO.into(), operation });
+        if let Err(error) = request.sampling().map_or(Ok(()), |sampling| sampling.extra.none()) {
+            return ExpertStream::refused(error.into());
+        }
         match request {
             ExpertRequest::Complete { prompt, .. } if !prompt.is_empty() => {
                 let length = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
