@@ -3,7 +3,7 @@
 //! libp2p's Kademlia answers every request at once and reports it without its peer. An answer costs a search in the
 //! routing table and about 2 KiB, so a stranger with a few connections could keep a core and the uplink busy. Here each peer has
 //! a rate ([`NetworkConfig::lookups_per_second`]); more are refused by a reset of their stream, which costs the asker's
-//! lookup one step. A peer that goes on far beyond it, or sends a request that no node of a mesh sends (values and
+//! lookup one step. A peer that continues far beyond it, or sends a request that no node of a mesh sends (values and
 //! providers are not kept in the DHT), is disconnected.
 
 use std::{

@@ -14,7 +14,7 @@ use nervure_primitives::{Envelope, EnvelopeError, MeshId, NodeId, NodeKey, UnixM
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExpertRequest,
+    ExpertRequest, Unset,
     bounds::{
         MAX_CLOCK_SKEW, MAX_TEMPERATURE_MILLI, MAX_TEXT, MAX_TOKENS, MAX_TRAFFIC_AGE, MAX_TRAFFIC_LEN,
         MAX_TRAFFIC_PAIRS, MAX_TRAFFIC_ROWS,
@@ -77,6 +77,9 @@ pub struct FormCount {
     /// The number of its stop string in [`COMMON_STOPS`], from 1 on; 0 for none.
     #[serde(rename = "e")]
     pub stop: u8,
+    /// Which of the settings above clients leave out; none for kinds that do not sample.
+    #[serde(rename = "u", default, skip_serializing_if = "Unset::is_none")]
+    pub unset: Unset,
     /// Seconds that the whole answer may take.
     #[serde(rename = "d")]
     pub seconds: u16,
@@ -183,6 +186,7 @@ impl FormCount {
                 (self.max_tokens, self.temperature_milli, self.top_p_milli) == (0, 0, 0)
                     && self.seed.is_none()
                     && self.stop == 0
+                    && self.unset.is_none()
             }
         };
         sampled && usize::from(self.stop) <= COMMON_STOPS.len() && self.seconds >= 1
@@ -279,7 +283,8 @@ mod tests {
     fn form(max_tokens: u32) -> FormCount {
         let (kind, seed, stop) = (QueryKind::Chat, None, 0);
         let (temperature_milli, top_p_milli, seconds, count) = (800, 950, 60, 16);
-        FormCount { kind, max_tokens, temperature_milli, top_p_milli, seed, stop, seconds, count }
+        let unset = Unset::default();
+        FormCount { kind, max_tokens, temperature_milli, top_p_milli, seed, stop, unset, seconds, count }
     }
 
     fn size(min_bytes: u32, max_bytes: u32) -> SizeCount {

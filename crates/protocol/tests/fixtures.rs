@@ -234,6 +234,7 @@ fn traffic_statistics_are_frozen() {
             top_p_milli: 950,
             seed: Some(42),
             stop: 2,
+            unset: Unset::default(),
             seconds: 60,
             count: 16,
         }],

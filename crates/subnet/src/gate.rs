@@ -197,7 +197,7 @@ fn ordered(
             None => ranked.push(cost::ranked(candidate, trust, rules)),
         }
     }
-    // Not even when the others are busy, slow or paused: whoever makes them so would get their queries.
+    // Not even when the others are busy, slow or paused: an attacker that makes them so would get their queries.
     if knows_backed {
         let is_unbacked = |one: &mut RankedCandidate| one.backing < rules.least_backing();
         let unbacked = ranked.extract_if(.., is_unbacked).map(|one| one.choice.record);

@@ -21,7 +21,9 @@ impl TextLimits {
             ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => None,
         };
         let stops = sampling.map_or(&[][..], |sampling| &sampling.stop);
-        let pieces = sampling.map_or(u32::MAX, |sampling| sampling.max_tokens);
+        // Where the asker left the number out, the upstream's own is the bound.
+        let stated = sampling.filter(|sampling| !sampling.unset.max_tokens);
+        let pieces = stated.map_or(u32::MAX, |sampling| sampling.max_tokens);
         Self { stops: StopScanner::new(stops), pieces, reached: None }
     }
 

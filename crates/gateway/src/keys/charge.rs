@@ -37,6 +37,9 @@ struct ChargedAnswer {
     summary: Arc<OnceLock<AnswerSummary>>,
 }
 
+/// Tokens that are reserved for an answer whose request states no number: as long as most models answer.
+const UNSTATED_TOKENS: u64 = 4_096;
+
 impl KeyCharge {
     /// Admits a question of a key: within its scopes and limits. Gives the query as the key may ask it.
     pub(crate) fn admit(
@@ -52,7 +55,10 @@ impl KeyCharge {
         let request_bytes = bytes(&query.request);
         // A token has at least one byte, except in what a model writes: there the request bounds tokens.
         let read = u64::try_from(request_bytes).unwrap_or(u64::MAX);
-        let written = query.request.sampling().map_or(0, |sampling| u64::from(sampling.max_tokens));
+        let written = query.request.sampling().map_or(0, |sampling| match sampling.unset.max_tokens {
+            true => UNSTATED_TOKENS,
+            false => u64::from(sampling.max_tokens),
+        });
         let cost = Cost { tokens: read.saturating_add(written), money: query.budget };
         let reserved = keys.0.book.lock().reserve(grant, cost, unix_seconds());
         let reserved = reserved.map_err(|limit| refused(grant, limit))?;

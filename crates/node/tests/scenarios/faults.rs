@@ -98,7 +98,7 @@ fn a_damaged_store_is_refused_and_the_blocks_come_again_from_others() {
 fn a_damaged_log_is_refused_and_accepted_without_a_second_signature() {
     let mut group = ValidatorGroup::running(4, 300, None);
     let path = group.dir(VICTIM).join("consensus.wal");
-    // The log begins anew with some heights. Damage in its last record alone would be what a crash leaves.
+    // The log starts again with some heights. Damage in its last record alone would be what a crash leaves.
     let mut bytes = eventually("it is stopped with several records in its log", || {
         group.stop(VICTIM);
         let bytes = fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! A testnet that was stopped goes on with its keys, chain and balances; and small accidents around its directory.
+//! A testnet that was stopped continues with its keys, chain and balances; and small accidents around its directory.
 
 use std::{io::Read, process::Stdio};
 

@@ -158,7 +158,7 @@ fn a_subnet_of_ones_own_gets_nothing_however_good_it_finds_itself() {
         (1, 2),
         "they do not come after the honest one either"
     );
-    // Whoever keeps the honest one busy gets no query for it.
+    // An attacker that keeps the honest one busy gets no query for it.
     let mut busy = all.clone();
     busy[0].0.seen.in_flight = MAX_IN_FLIGHT;
     let routed = route(busy, &terms(), &rules, NOW);

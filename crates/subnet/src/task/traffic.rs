@@ -200,6 +200,7 @@ fn sampling(form: &FormCount) -> Sampling {
         top_p_milli: form.top_p_milli,
         seed: form.seed.map(u64::from),
         stop: stop.map(|stop| (*stop).to_owned()).into_iter().collect(),
+        unset: form.unset,
         ..Sampling::default()
     }
 }
@@ -211,6 +212,7 @@ fn has_form(request: &ExpertRequest, form: &FormCount) -> bool {
             == (form.max_tokens, form.temperature_milli, form.top_p_milli)
             && round::seed(sampling.seed) == form.seed
             && round::stop(&sampling.stop) == form.stop
+            && sampling.unset == form.unset
     })
 }
 

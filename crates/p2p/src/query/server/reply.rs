@@ -93,7 +93,7 @@ impl Replier {
         self.write(patience).await
     }
 
-    /// Tells the asker that the expert works and has nothing to send yet, so that its timeouts begin anew. An asker takes
+    /// Tells the asker that the expert works and has nothing to send yet, so that its timeouts begin again. An asker takes
     /// one in a second.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use nervure_primitives::{NodeId, UnixMillis};
 use nervure_protocol::{
-    ExpertRequest, FormCount, PairCount, QueryKind, Role, SizeCount, TrafficStatistics,
+    ExpertRequest, FormCount, PairCount, QueryKind, Role, SizeCount, TrafficStatistics, Unset,
     bounds::{MAX_TRAFFIC_PAIRS, MAX_TRAFFIC_ROWS},
 };
 
@@ -126,6 +126,7 @@ fn form(kind: QueryKind, shape: &QueryShape) -> (FormCount, FormCount) {
         top_p_milli: 0,
         seed: None,
         stop: 0,
+        unset: Unset::default(),
         seconds,
         count: 0,
     };
@@ -137,6 +138,7 @@ fn form(kind: QueryKind, shape: &QueryShape) -> (FormCount, FormCount) {
             top_p_milli: sampling.top_p_milli,
             seed: round::seed(sampling.seed),
             stop: round::stop(&sampling.stop),
+            unset: sampling.unset,
             ..exact
         };
     }

@@ -5,10 +5,10 @@
 //! default deadline. `docs/mechanisms.md` shows it.
 
 use nervure_primitives::{NodeId, UnixMillis};
-use nervure_protocol::{FormCount, QueryKind, SizeCount, TrafficStatistics};
+use nervure_protocol::{FormCount, QueryKind, Sampling, SizeCount, TrafficStatistics, Unset};
 
 /// The deadline of a query that names none, in seconds.
-pub(super) const DEADLINE_SECONDS: u16 = 60;
+pub(super) const DEADLINE_SECONDS: u16 = 600;
 
 /// How many of 1,000 queries each kind has.
 const KINDS: [(QueryKind, u32); 4] = [
@@ -101,7 +101,7 @@ pub(super) fn statistics() -> TrafficStatistics {
 
 /// The settings of a kind, with their parts of a hundred, for any deadline.
 fn settings(kind: QueryKind) -> Vec<FormCount> {
-    let (seed, stop, seconds) = (None, 0, DEADLINE_SECONDS);
+    let (seed, stop, seconds, usual) = (None, 0, DEADLINE_SECONDS, Sampling::default());
     let form = |max_tokens, temperature_milli, top_p_milli, count| FormCount {
         kind,
         max_tokens,
@@ -109,6 +109,15 @@ fn settings(kind: QueryKind) -> Vec<FormCount> {
         top_p_milli,
         seed,
         stop,
+        // Who has the defaults of a gateway has left them out.
+        unset: match kind {
+            QueryKind::Complete | QueryKind::Chat => Unset {
+                max_tokens: max_tokens == usual.max_tokens,
+                temperature: temperature_milli == usual.temperature_milli,
+                top_p: top_p_milli == usual.top_p_milli,
+            },
+            QueryKind::Embed | QueryKind::Distribution => Unset::default(),
+        },
         seconds,
         count,
     };

@@ -16,6 +16,7 @@ fn form(max_tokens: u32, count: u32) -> FormCount {
         top_p_milli: 333,
         seed: None,
         stop: 2,
+        unset: Default::default(),
         seconds: 15 + max_tokens as u16 % 2,
         count,
     }
