@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertStream, Health, ModelCard, OpenAiConfig, OpenAiExpert};
 use nervure_protocol::ExpertRequest;
 
-/// How a connection is made: again and again, so that the settings are made again each time.
+/// How the settings of a connection are made: each attempt needs its own.
 type Settings = Box<dyn Fn() -> OpenAiConfig + Send + Sync>;
 
 /// The expert.
