@@ -11,7 +11,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use data_encoding::BASE64;
 
@@ -48,6 +48,18 @@ pub struct Client {
     http: Endpoint,
     client: reqwest::Client,
     timeout: Option<Duration>,
+    /// Sent with each request; never printed.
+    key: Option<ClientKey>,
+}
+
+/// A key of an HTTP API.
+#[derive(Clone)]
+struct ClientKey(Arc<str>);
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientKey(secret)")
+    }
 }
 
 impl Client {
@@ -60,15 +72,21 @@ impl Client {
         // A proxy from the environment must not be used for a node on loopback.
         let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         match client {
-            Ok(client) => Ok(Self { http, client, timeout: None }),
+            Ok(client) => Ok(Self { http, client, timeout: None, key: None }),
             Err(source) => Err(ClientError::Unreachable { http, source }),
         }
     }
 
-    /// The same connections, to the node at `http`.
+    /// The same connections, to the node at `http`, which does not get the key of this one.
     #[must_use]
     pub fn at(&self, http: impl Into<Endpoint>) -> Self {
-        Self { http: http.into(), ..self.clone() }
+        Self { http: http.into(), key: None, ..self.clone() }
+    }
+
+    /// Sends `key` with each request.
+    #[must_use]
+    pub fn with_key(self, key: &str) -> Self {
+        Self { key: Some(ClientKey(key.into())), ..self }
     }
 
     /// Gives up every request, including its response, after `timeout`. There is no timeout by default, because the

@@ -18,6 +18,9 @@ pub struct GatewayConfig {
     pub bind: SocketAddr,
     /// Keys that open the API. If there is one, every request except `/healthz` needs one.
     pub api_keys: Vec<ApiKey>,
+    /// The key of the programs that may read the node's directory, such as the command line. It opens as `api_keys` do, and
+    /// alone does not close the API to requests without a key.
+    pub local_key: Option<ApiKey>,
     /// Keys with names, scopes and limits, besides `api_keys`, which are the operator's.
     pub named_keys: NamedKeys,
     /// Names of models besides those of the mesh.
@@ -77,6 +80,7 @@ impl GatewayConfig {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_keys: Vec::new(),
+            local_key: None,
             named_keys: NamedKeys::default(),
             model_names: ModelNames::default(),
             allow_origins: Vec::new(),

@@ -81,7 +81,9 @@ fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<Caller, ApiE
             "this API needs a key: send the header 'Authorization: Bearer KEY', or 'x-api-key: KEY'",
         );
     };
-    match (ApiKey::which_opens(&config.api_keys, secret), config.named_keys.find(secret)) {
+    let local = ApiKey::which_opens(config.local_key.as_slice(), secret).map(|_| config.api_keys.len());
+    let operators = ApiKey::which_opens(&config.api_keys, secret);
+    match (operators.or(local), config.named_keys.find(secret)) {
         (Some(number), _) => Ok(Caller::Operator(number)),
         (None, Some(grant)) => Ok(Caller::Named(grant)),
         (None, None) => reject("this key is not valid for this API"),

@@ -23,6 +23,7 @@
 
 pub mod cli;
 
+mod api_token;
 mod builder;
 mod config;
 mod local;

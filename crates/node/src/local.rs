@@ -12,6 +12,8 @@ use nervure_api::{Client, ClientError, Endpoint};
 use nervure_primitives::MeshId;
 use nervure_testnet::{Layout, NodeFile};
 
+use crate::api_token;
+
 /// Exit code if no node runs.
 const NOT_RUNNING_EXIT: u8 = 8;
 
@@ -72,14 +74,19 @@ impl LocalNode {
     pub(crate) fn find(dir: &Path) -> Result<Self, LocalNodeError> {
         let state = |source| LocalNodeError::State { dir: dir.into(), source };
         let mut running = running_in(dir).map_err(state)?;
-        running.sort_by_key(|file| (file.role != "gateway", file.name.clone()));
-        let file = running.into_iter().next().ok_or_else(|| LocalNodeError::NotRunning(dir.into()))?;
-        Ok(Self::of(&file)?)
+        running.sort_by_key(|(_, file)| (file.role != "gateway", file.name.clone()));
+        let (dir, file) = running.into_iter().next().ok_or_else(|| LocalNodeError::NotRunning(dir.into()))?;
+        Ok(Self::of(&dir, &file)?)
     }
 
-    /// The node that `file` describes.
-    pub(crate) fn of(file: &NodeFile) -> Result<Self, ClientError> {
-        Ok(Self { mesh: Some(file.mesh), ..Self::at(file.http)? })
+    /// The node in `dir` that `file` describes.
+    pub(crate) fn of(dir: &Path, file: &NodeFile) -> Result<Self, ClientError> {
+        let Self { client, .. } = Self::at(file.http)?;
+        let client = match api_token::read(dir) {
+            Some(token) => client.with_key(&token),
+            None => client,
+        };
+        Ok(Self { client, mesh: Some(file.mesh) })
     }
 
     /// The node whose HTTP API is at `http`; it is not trusted.
@@ -98,8 +105,8 @@ impl LocalNode {
     }
 }
 
-/// Every running node in `dir`: its own, or a testnet's nodes.
-fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
+/// Every running node in `dir` with its own directory: the node of `dir`, or a testnet's nodes.
+fn running_in(dir: &Path) -> io::Result<Vec<(PathBuf, NodeFile)>> {
     let layout = Layout::new(dir);
     let mut dirs = vec![dir.to_path_buf()];
     if layout.nodes().is_dir() {
@@ -113,7 +120,7 @@ fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
         if let Some(file) = NodeFile::read(&dir)?
             && file.runs()
         {
-            running.push(file);
+            running.push((dir, file));
         }
     }
     Ok(running)

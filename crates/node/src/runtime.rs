@@ -48,12 +48,12 @@ mod view;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use nervure_gateway::{Gateway, GatewayConfig, NamedKeys};
+use nervure_gateway::{ApiKey, Gateway, GatewayConfig, NamedKeys};
 use nervure_ledger::{
     spec::{self, MeshSpec},
     upgrade::UnknownVersion,
@@ -68,7 +68,7 @@ use nervure_testnet::{NodeFile, ProcessRef};
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::NodeConfig;
+use crate::{api_token, config::NodeConfig};
 use audit::Releaser;
 use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerQueries;
@@ -382,10 +382,18 @@ async fn admitted(
     has_slot().ok_or_else(|| StartError::NotRegistered { node, wanted, registered: registry.role(&node) })
 }
 
+/// The key of this user's own programs, new with each start.
+fn local_key(dir: &Path) -> Result<ApiKey, StartError> {
+    let token = api_token::create(dir)
+        .map_err(|source| StartError::NodeFile { path: dir.join(api_token::NAME), source })?;
+    Ok(ApiKey::from_secret(&token)?)
+}
+
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     Ok(GatewayConfig {
         bind: (config.http_bind, config.http_port).into(),
         api_keys: config.api_keys()?,
+        local_key: Some(local_key(&config.dir)?),
         named_keys: NamedKeys::open(&config.dir)?,
         model_names: config.gateway.model_names(),
         limits: config.gateway.limits(),

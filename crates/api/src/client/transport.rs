@@ -49,6 +49,9 @@ impl Client {
         if let Some(timeout) = self.timeout {
             request = request.timeout(timeout);
         }
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(&key.0);
+        }
         let http = self.http.clone();
         let response = request.send().await.map_err(|source| ClientError::Unreachable { http, source })?;
         let status = response.status();

@@ -77,7 +77,7 @@ struct EphemeralClient {
     spec: MeshSpec,
     /// Stops the node when it is dropped.
     stop: DropGuard,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Access {
@@ -96,7 +96,7 @@ impl Access {
         let beginning = self.mesh_trust.map_or(Beginning::Genesis, Beginning::Block);
         // On the heap: every command that talks to a node would carry this future.
         let client = Box::pin(join_mesh(spec, beginning, endpoints)).await?;
-        let node = LocalNode::of(client.node.file())?;
+        let node = LocalNode::of(client.dir.path(), client.node.file())?;
         Ok(Session { node, ephemeral: Some(client) })
     }
 }
@@ -105,7 +105,7 @@ impl Access {
     /// Joins the mesh of `spec`, which is trusted, as an ephemeral client.
     pub(crate) async fn join(spec: MeshSpec) -> anyhow::Result<Session> {
         let client = Box::pin(join_mesh(spec, Beginning::Genesis, Vec::new())).await?;
-        Ok(Session { node: LocalNode::of(client.node.file())?, ephemeral: Some(client) })
+        Ok(Session { node: LocalNode::of(client.dir.path(), client.node.file())?, ephemeral: Some(client) })
     }
 
     /// The HTTP APIs that are asked; none when the mesh is joined.
@@ -201,7 +201,7 @@ async fn join_mesh(
         Beginning::Block(block) => TrustAnchor::Block(block),
         Beginning::Genesis | Beginning::Anchored => TrustAnchor::Genesis(Box::new(spec.clone())),
     };
-    Ok(EphemeralClient { node, anchor, spec, stop: stop.drop_guard(), _dir: dir })
+    Ok(EphemeralClient { node, anchor, spec, stop: stop.drop_guard(), dir })
 }
 
 /// Says what is being waited for when it takes longer than usual.

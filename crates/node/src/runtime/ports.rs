@@ -77,7 +77,8 @@ impl Trial {
     fn udp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
         let own = self.udp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
         let bound = UdpSocket::bind(SocketAddr::new(address, port));
-        let socket = bound.map_err(|source| refused((port, "UDP", address), source, own))?;
+        let socket =
+            bound.map_err(|source| refused(PortError { port, protocol: "UDP", address, source }, own))?;
         self.udp.push(socket);
         Ok(())
     }
@@ -85,23 +86,20 @@ impl Trial {
     fn tcp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
         let own = self.tcp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
         let bound = TcpListener::bind(SocketAddr::new(address, port));
-        let listener = bound.map_err(|source| refused((port, "TCP", address), source, own))?;
+        let listener =
+            bound.map_err(|source| refused(PortError { port, protocol: "TCP", address, source }, own))?;
         self.tcp.push(listener);
         Ok(())
     }
 }
 
 /// The error for a port that cannot be bound; `own` says whether this node has it for something else.
-fn refused(
-    (port, protocol, address): (u16, &'static str, IpAddr),
-    source: io::Error,
-    own: bool,
-) -> PortError {
-    let source = match own && source.kind() == io::ErrorKind::AddrInUse {
+fn refused(error: PortError, own: bool) -> PortError {
+    let source = match own && error.in_use() {
         true => io::Error::new(io::ErrorKind::AddrInUse, "this node has the port for something else already"),
-        false => source,
+        false => error.source,
     };
-    PortError { port, protocol, address, source }
+    PortError { source, ..error }
 }
 
 #[cfg(test)]
