@@ -163,7 +163,7 @@ pub struct NetworkConfig {
     /// Reservations of strangers at this relay, and circuits that strangers open through it; 16 each by default, of 128
     /// and 256.
     pub relay_strangers: u32,
-    /// Lookups in the DHT that one peer may ask of this node in a second; 64 by default. More are refused, and a peer with
+    /// Lookups in the DHT that one peer may ask of this node in a second; 128 by default. More are refused, and a peer with
     /// five times as many is disconnected.
     pub lookups_per_second: u32,
     /// Memory of the whole process, in bytes, above which no new connection is taken or made. Without it, 90 % of the
@@ -199,7 +199,7 @@ impl NetworkConfig {
             relay_strangers: 16,
             // A node that looks up every key of its directory at once asks another node for each of them at most once:
             // some dozens.
-            lookups_per_second: 64,
+            lookups_per_second: 128,
             max_memory: None,
             peer_store: None,
             contacts: None,
