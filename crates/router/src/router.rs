@@ -20,7 +20,7 @@ pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// How long a query waits for room when every expert is busy, before the asker is told so.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Takeovers within one answer.
 pub(crate) const MAX_TAKEOVERS: usize = 8;

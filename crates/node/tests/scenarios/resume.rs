@@ -48,20 +48,17 @@ fn a_stray_file_breaks_no_command(mesh: &Mesh) {
 
 /// `nervure ask … | head -c 1`.
 fn a_reader_that_leaves_is_no_failure(mesh: &Mesh) {
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2000"];
     for more in [&[][..], &["--json"]] {
-        let mut ask = nervure();
-        ask.arg("--dir").arg(mesh.dir()).args([
-            "ask",
-            "fn ",
-            "-c",
-            "text.generate.rust",
-            "--max-tokens",
-            "2000",
-        ]);
-        let mut child = ask.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut byte = [0];
-        child.stdout.take().unwrap().read_exact(&mut byte).unwrap();
-        let output = child.wait_with_output().unwrap();
+        // Without a byte, no expert had room.
+        let output = eventually("an answer has begun", || {
+            let mut command = nervure();
+            command.arg("--dir").arg(mesh.dir()).args(ask).args(more);
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let read = child.stdout.take().unwrap().read_exact(&mut [0]);
+            let output = child.wait_with_output().unwrap();
+            read.is_ok().then_some(output)
+        });
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
 }
