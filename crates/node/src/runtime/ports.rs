@@ -41,93 +41,95 @@ impl PortError {
 
 /// Checks the ports that a node with this configuration binds.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), PortError> {
-    let mut trial = Trial::default();
     if !config.sealed {
-        trial.planes(&config.bind, config.p2p_port, config.query_port)?;
+        distinct(config)?;
+        planes(&config.bind, config.p2p_port, config.query_port)?;
     }
-    trial.tcp(config.http_bind, config.http_port)
+    tcp(config.http_bind, config.http_port)
+}
+
+/// Refuses a port that this node would have for two things: each is free alone. Only the numbers are compared, because a
+/// socket for IPv6 may take the port of IPv4 too.
+fn distinct(config: &NodeConfig) -> Result<(), PortError> {
+    let (p2p, query, http) = (config.p2p_port, config.query_port, config.http_port);
+    let collision = |port, protocol, address| {
+        let source =
+            io::Error::new(io::ErrorKind::AddrInUse, "this node has the port for something else already");
+        Err(PortError { port, protocol, address, source })
+    };
+    for address in &config.bind {
+        if p2p != 0 && p2p == query {
+            return collision(query, "UDP", *address);
+        }
+        if p2p != 0 && p2p == http && overlap(*address, config.http_bind) {
+            return collision(http, "TCP", config.http_bind);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a port cannot be bound on both.
+fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    one == other || one.is_unspecified() || other.is_unspecified()
 }
 
 /// Checks the ports of the control and the query plane on each of `addresses`.
 pub(crate) fn planes(addresses: &[IpAddr], p2p: u16, query: u16) -> Result<(), PortError> {
-    Trial::default().planes(addresses, p2p, query)
+    addresses.iter().try_for_each(|address| {
+        udp(*address, p2p)?;
+        tcp(*address, p2p)?;
+        udp(*address, query)
+    })
+}
+
+/// Checks that UDP `port` on `address` is free; 0 always is.
+fn udp(address: IpAddr, port: u16) -> Result<(), PortError> {
+    let bound = UdpSocket::bind(SocketAddr::new(address, port)).map(drop);
+    bound.map_err(|source| PortError { port, protocol: "UDP", address, source })
 }
 
 /// Checks that TCP `port` on `address` is free; 0 always is.
 pub(crate) fn tcp(address: IpAddr, port: u16) -> Result<(), PortError> {
-    Trial::default().tcp(address, port)
-}
-
-/// Sockets that are bound to try ports, and stay so until the end: two ports of one node may collide.
-#[derive(Default)]
-struct Trial {
-    udp: Vec<UdpSocket>,
-    tcp: Vec<TcpListener>,
-}
-
-impl Trial {
-    fn planes(&mut self, addresses: &[IpAddr], p2p: u16, query: u16) -> Result<(), PortError> {
-        addresses.iter().try_for_each(|address| {
-            self.udp(*address, p2p)?;
-            self.tcp(*address, p2p)?;
-            self.udp(*address, query)
-        })
-    }
-
-    fn udp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
-        let own = self.udp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
-        let bound = UdpSocket::bind(SocketAddr::new(address, port));
-        let socket =
-            bound.map_err(|source| refused(PortError { port, protocol: "UDP", address, source }, own))?;
-        self.udp.push(socket);
-        Ok(())
-    }
-
-    fn tcp(&mut self, address: IpAddr, port: u16) -> Result<(), PortError> {
-        let own = self.tcp.iter().any(|socket| socket.local_addr().is_ok_and(|at| at.port() == port));
-        let bound = TcpListener::bind(SocketAddr::new(address, port));
-        let listener =
-            bound.map_err(|source| refused(PortError { port, protocol: "TCP", address, source }, own))?;
-        self.tcp.push(listener);
-        Ok(())
-    }
-}
-
-/// The error for a port that cannot be bound; `own` says whether this node has it for something else.
-fn refused(error: PortError, own: bool) -> PortError {
-    let source = match own && error.in_use() {
-        true => io::Error::new(io::ErrorKind::AddrInUse, "this node has the port for something else already"),
-        false => error.source,
-    };
-    PortError { source, ..error }
+    let bound = TcpListener::bind(SocketAddr::new(address, port)).map(drop);
+    bound.map_err(|source| PortError { port, protocol: "TCP", address, source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
+    use crate::config::Preset;
 
     #[test]
     fn a_port_in_use_differs_from_other_errors() {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let taken = UdpSocket::bind((loopback, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let mut trial = Trial::default();
-        assert!(trial.udp(loopback, port).unwrap_err().in_use());
+        assert!(udp(loopback, port).unwrap_err().in_use());
         let elsewhere = tcp([192, 0, 2, 1].into(), 1).unwrap_err();
         assert!(!elsewhere.in_use() && elsewhere.hint().contains("--bind"), "{elsewhere}");
-        assert!(trial.udp(loopback, 0).is_ok());
+        assert!(udp(loopback, 0).is_ok());
     }
 
     #[test]
     fn two_ports_of_one_node_that_are_the_same_are_named() {
-        let loopback = IpAddr::from([127, 0, 0, 1]);
-        let port = TcpListener::bind((loopback, 0)).unwrap().local_addr().unwrap().port();
-        let mut trial = Trial::default();
-        trial.planes(&[loopback], port, 0).unwrap();
-        let collision = trial.tcp(loopback, port).unwrap_err();
+        let mut config = NodeConfig::new(Preset::Public, "x".into());
+        config.bind = vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        (config.p2p_port, config.query_port, config.http_port) = (4001, 4002, 8080);
+        assert!(distinct(&config).is_ok(), "both families have the same port");
+        config.http_port = 4001;
+        let collision = distinct(&config).unwrap_err();
         assert!(
             collision.in_use() && collision.to_string().contains("this node has the port"),
             "{collision}"
         );
+        config.bind = vec![[192, 0, 2, 1].into()];
+        config.http_bind = Ipv4Addr::LOCALHOST.into();
+        assert!(distinct(&config).is_ok(), "on another address");
+        config.query_port = 4001;
+        assert!(distinct(&config).unwrap_err().in_use());
+        (config.p2p_port, config.query_port, config.http_port) = (0, 0, 0);
+        assert!(distinct(&config).is_ok(), "the system chooses");
     }
 }
