@@ -24,15 +24,14 @@ pub(crate) fn stop_then_hurry(stop: CancellationToken, hurry: CancellationToken)
 }
 
 fn on_signals(mut each: impl FnMut(u32) + Send + 'static) -> anyhow::Result<()> {
-    let ignored = ignored();
-    let mut signals = Vec::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        // Who starts a program with a signal ignored wants it to live on, as `nohup` does with the hang-up. A handler would
-        // undo that.
-        if !is_in(kind, ignored) {
-            signals.push(signal(kind).context("cannot listen for signals")?);
-        }
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    // `nohup` starts a program with the hang-up ignored, so that it lives on. A handler would undo that. An interrupt counts
+    // always: scripts start what is in the background with it ignored, and end that by it.
+    if !is_in(SignalKind::hangup(), ignored()) {
+        kinds.push(SignalKind::hangup());
     }
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut signals = kinds.into_iter().map(listen).collect::<anyhow::Result<Vec<_>>>()?;
     tokio::spawn(async move {
         let mut count = 0;
         loop {
