@@ -50,7 +50,9 @@ fn a_garbage_expert_beside_a_good_one_is_tested_and_left() {
     assert!(a["live_score_milli"].as_u64() > Some(150), "its good expert loses nothing by it: {a}");
     let first_of_all = || {
         let (route, _) = route(&mesh);
-        assert_ne!(route["route"]["detail"]["choices"][0]["record"]["expert"], "b", "first of all");
+        let choices = route["route"]["detail"]["choices"].as_array().unwrap();
+        // On a busy machine the others may be paused for a moment: then it is the only one.
+        assert!(choices.len() == 1 || choices[0]["record"]["expert"] != "b", "first of all: {route}");
         route["expert"]["expert"].as_str().unwrap().to_owned()
     };
     let answered: Vec<_> = (0..QUESTIONS).map(|_| first_of_all()).collect();
