@@ -41,13 +41,17 @@ fn a_garbage_expert_beside_a_good_one_is_tested_and_left() {
     let mesh = Mesh::up(&["--validators", "2", "--miners", "1", "--expert", "builtin:rust,quality=50"]);
     let (server, home) = (MockServer::start(), tempfile::tempdir().unwrap());
     let (_miner, node) = two_experts(&mesh, home.path(), &server.url);
-    let [a, b] = eventually("both are tested, and no newcomers any more", || {
-        let (_, figures) = route(&mesh);
-        let tested = |figures: &Value| figures["tasks"].as_u64().unwrap_or(0) >= 16;
-        figures.iter().all(tested).then_some(figures)
-    });
+    // On a busy machine it misses some tasks at first.
+    let [_, b] = eventually(
+        "both are tested, no newcomers any more, and the good one loses nothing by the other",
+        || {
+            let (_, figures) = route(&mesh);
+            let tested = |figures: &Value| figures["tasks"].as_u64().unwrap_or(0) >= 16;
+            let is_good = figures[0]["live_score_milli"].as_u64() > Some(150);
+            (is_good && figures.iter().all(tested)).then_some(figures)
+        },
+    );
     assert_eq!((b["quality_milli"].as_u64(), b["live_score_milli"].as_u64()), (Some(0), Some(0)), "{b}");
-    assert!(a["live_score_milli"].as_u64() > Some(150), "its good expert loses nothing by it: {a}");
     let first_of_all = || {
         let (route, _) = route(&mesh);
         let choices = route["route"]["detail"]["choices"].as_array().unwrap();
