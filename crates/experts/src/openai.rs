@@ -40,6 +40,9 @@ const MAX_IDLE_CONNECTIONS: usize = 8;
 /// Tokens of context of a model whose server does not report them.
 const DEFAULT_CONTEXT: u32 = 8192;
 
+/// Stands for a message that quotes the API key.
+const QUOTES_KEY: &str = "its message quotes this node's API key";
+
 /// A model of an upstream server.
 #[derive(Debug)]
 pub struct OpenAiExpert {
@@ -202,17 +205,17 @@ impl Upstream {
 
     /// The error without a message that quotes the API key: that is the operator's, and the error goes to the asker.
     fn withheld(&self, mut error: ExpertError) -> ExpertError {
-        if let ExpertError::BadRequest { reason, .. } = &mut error
-            && self.secret.as_ref().is_some_and(|secret| secret.is_quoted_in(reason))
-        {
-            "its message quotes this node's API key".clone_into(reason);
-        }
-        if let ExpertError::UpstreamRefused { message, .. }
-        | ExpertError::ContextTooLong { message, .. }
-        | ExpertError::UpstreamInvalid { reason: message } = &mut error
-            && self.secret.as_ref().is_some_and(|secret| secret.is_quoted_in(&message.to_string()))
-        {
-            *message = "its message quotes this node's API key".into();
+        let quotes = |text: &str| self.secret.as_ref().is_some_and(|secret| secret.is_quoted_in(text));
+        match &mut error {
+            ExpertError::BadRequest { reason, .. } if quotes(reason) => *reason = QUOTES_KEY.to_owned(),
+            ExpertError::UpstreamRefused { message, .. }
+            | ExpertError::ContextTooLong { message, .. }
+            | ExpertError::UpstreamInvalid { reason: message }
+                if quotes(&message.to_string()) =>
+            {
+                *message = QUOTES_KEY.into();
+            }
+            _ => {}
         }
         error
     }

@@ -245,19 +245,14 @@ impl TextStream {
 
     /// A line of an event, which is nearly always all of it.
     fn line(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
-        if self.unfinished.is_empty() {
-            return match read_chunk(line) {
-                Ok(chunk) => self.chunk(chunk, ready),
-                Err(Unread::Unfinished) => self.hold(line),
-                Err(Unread::Failed(error)) => Err(self.upstream.withheld(error)),
-            };
-        }
-        let mut whole = std::mem::take(&mut self.unfinished);
-        whole.push(b'\n');
-        whole.extend_from_slice(line);
-        match read_chunk(&whole) {
+        let held = std::mem::take(&mut self.unfinished);
+        let event = match held.is_empty() {
+            true => line,
+            false => &[&held, &b"\n"[..], line].concat(),
+        };
+        match read_chunk(event) {
             Ok(chunk) => self.chunk(chunk, ready),
-            Err(Unread::Unfinished) => self.hold(&whole),
+            Err(Unread::Unfinished) => self.hold(event),
             Err(Unread::Failed(error)) => Err(self.upstream.withheld(error)),
         }
     }
