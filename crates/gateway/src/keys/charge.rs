@@ -10,7 +10,7 @@ use std::{
 
 use nervure_api::{AnswerSummary, ApiErrorCode, Query, RouteView, Strategy};
 use nervure_primitives::Amount;
-use nervure_protocol::{ExpertEvent, ExpertRequest, Usage, text_tokens};
+use nervure_protocol::{ExpertEvent, Usage, text_tokens};
 
 use super::{
     KeyGrant, NamedKeys,
@@ -52,7 +52,7 @@ impl KeyCharge {
                 "this key is not for this model: GET /usage names the key, its operator knows its models";
             ApiError::new(ApiErrorCode::KeyNotAllowed, message)
         })?;
-        let request_bytes = bytes(&query.request);
+        let request_bytes = query.request.text_bytes();
         // A token has at least one byte, except in what a model writes: there the request bounds tokens.
         let read = u64::try_from(request_bytes).unwrap_or(u64::MAX);
         let written = query.request.sampling().map_or(0, |sampling| match sampling.unset.max_tokens {
@@ -110,16 +110,6 @@ impl Drop for KeyCharge {
     fn drop(&mut self) {
         let actual = self.actual();
         self.keys.0.book.lock().settle(&self.name, self.reserved, actual, unix_seconds());
-    }
-}
-
-/// Bytes of what a model reads.
-fn bytes(request: &ExpertRequest) -> usize {
-    match request {
-        ExpertRequest::Complete { prompt, .. } => prompt.len(),
-        ExpertRequest::Chat { messages, .. } => messages.iter().map(|message| message.content.len()).sum(),
-        ExpertRequest::Embed { inputs } => inputs.iter().map(String::len).sum(),
-        ExpertRequest::Distribution { context } => context.len(),
     }
 }
 

@@ -222,6 +222,17 @@ impl ExpertRequest {
         self
     }
 
+    /// Bytes of what the model reads, all messages or inputs together.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Complete { prompt, .. } => prompt.len(),
+            Self::Chat { messages, .. } => messages.iter().map(|message| message.content.len()).sum(),
+            Self::Embed { inputs } => inputs.iter().map(String::len).sum(),
+            Self::Distribution { context } => context.len(),
+        }
+    }
+
     /// Checks every field against its bounds.
     ///
     /// # Errors

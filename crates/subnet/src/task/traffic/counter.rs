@@ -169,17 +169,15 @@ fn size(kind: QueryKind, shape: &QueryShape) -> (SizeCount, SizeCount) {
 }
 
 fn shape(request: &ExpertRequest, deadline: std::time::Duration) -> QueryShape {
-    let (sampling, bytes, parts, system) = match request {
-        ExpertRequest::Complete { prompt, sampling } => (Some(sampling), prompt.len(), 1, false),
-        ExpertRequest::Chat { messages, sampling } => {
-            let bytes = messages.iter().map(|message| message.content.len()).sum();
-            let system = messages.first().is_some_and(|first| first.role == Role::System);
-            (Some(sampling), bytes, messages.len(), system)
+    let (parts, system) = match request {
+        ExpertRequest::Chat { messages, .. } => {
+            (messages.len(), messages.first().is_some_and(|first| first.role == Role::System))
         }
-        ExpertRequest::Embed { inputs } => (None, inputs.iter().map(String::len).sum(), inputs.len(), false),
-        ExpertRequest::Distribution { context } => (None, context.len(), 1, false),
+        ExpertRequest::Embed { inputs } => (inputs.len(), false),
+        ExpertRequest::Complete { .. } | ExpertRequest::Distribution { .. } => (1, false),
     };
-    QueryShape { sampling: sampling.cloned().unwrap_or_default(), bytes, parts, system, deadline }
+    let sampling = request.sampling().cloned().unwrap_or_default();
+    QueryShape { sampling, bytes: request.text_bytes(), parts, system, deadline }
 }
 
 /// Counts a row, if it is known or there is room; whether it did.
