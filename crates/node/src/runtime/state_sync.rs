@@ -63,16 +63,22 @@ async fn answer(chain: &ChainHandle, request: InboundRequest) {
     }
 }
 
-/// The block whose state a new node fetches: the last one that ended an epoch, when its state is kept for long enough to be
-/// fetched; otherwise the last block. So every node that has a state serves one, also when epochs are long, or none has
-/// ended since its chain began with a state.
+/// The block whose state a new node fetches: the last one that ended an epoch, when its state and the blocks after it are
+/// kept for long enough to be fetched; otherwise the last block. So every node that has a state serves one, also when epochs
+/// are long, or none has ended since its chain began with a state.
 fn sync_point(reader: &Reader) -> Result<BlockHeight, StoreError> {
     let (head, oldest) = (reader.head().height, reader.oldest()?);
     let last = reader.epoch_ends(BlockHeight(u64::MAX), 1)?.pop().map(|end| end.height);
     let kept = head.0.saturating_sub(oldest.0);
     // When as many states are kept as ever, each block deletes the oldest one, while a state is being fetched.
     let margin = if kept < StoreOptions::default().retain { 0 } else { kept / 4 };
-    let is_kept = |height: &BlockHeight| height.0 >= oldest.0.saturating_add(margin);
+    // A node with a horizon deletes a block with each new one. The new node asks for the next block after it has fetched the
+    // state and started again, so that half of the blocks have to be after that state.
+    let blocks_from = reader.blocks_from()?.0;
+    let first_half = head.0.saturating_sub(blocks_from) / 2;
+    let is_kept = |height: &BlockHeight| {
+        height.0 >= oldest.0.saturating_add(margin) && height.0 >= blocks_from.saturating_add(first_half)
+    };
     Ok(last.filter(is_kept).unwrap_or(head))
 }
 
@@ -105,7 +111,7 @@ mod tests {
         checkpoint::Checkpoint,
         testing::Chain,
     };
-    use nervure_store::{KeptStates, Store};
+    use nervure_store::{History, KeptStates, Store};
 
     use super::*;
 
@@ -125,6 +131,29 @@ mod tests {
 
     fn certificate(chain: &Chain, height: usize) -> Vec<u8> {
         chain.checkpoints[height - 1].certificate.encode().unwrap()
+    }
+
+    /// A state whose next block is deleted before the new node asks for it leaves that node without a peer to ask.
+    #[test]
+    fn a_node_with_a_horizon_serves_a_state_whose_next_blocks_stay_for_a_time() {
+        let mut chain = Chain::new(4);
+        chain.grow(20);
+        let home = tempfile::tempdir().unwrap();
+        let history = History::Last(std::num::NonZeroU64::new(6).unwrap());
+        let options = StoreOptions { history, ..StoreOptions::default() };
+        let (store, mut tip) = Store::open(&home.path().join("pruned"), &chain.spec, options).unwrap();
+        for (index, block) in chain.blocks.iter().enumerate() {
+            let next = tip.check(&store.read().unwrap(), block, std::num::NonZeroUsize::MIN).unwrap();
+            store.commit(&next, Some(&certificate(&chain, index + 1))).unwrap();
+            tip = next.tip();
+            let reader = store.read().unwrap();
+            let (from, height) = (reader.blocks_from().unwrap(), served(&store).unwrap().0);
+            let next_is_kept_for = (height.0 + 1).saturating_sub(from.0);
+            assert!(
+                reader.head().height == height || next_is_kept_for >= 3,
+                "{height} of blocks from {from} on"
+            );
+        }
     }
 
     /// The testing chain ends an epoch every five blocks: 1, 6, 11 and so on.

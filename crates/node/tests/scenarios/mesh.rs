@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long `eventually` waits. Generous, because machines are slow and shared.
-const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(120);
+const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// The program, without the `NERVURE_*` variables of the test's environment.
 pub fn nervure() -> Command {
