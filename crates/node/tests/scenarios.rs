@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "scenarios/machine.rs"]
+mod machine;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 #[path = "scenarios/mock_server.rs"]

@@ -5,12 +5,16 @@
 
 use serde_json::Value;
 
-use crate::mesh::{CommandOutput, nervure};
+use crate::{
+    machine,
+    mesh::{CommandOutput, nervure},
+};
 
 /// Runs the soak command in small.
 fn soak(args: &[&str]) -> Value {
     // Without the feature no validator would die at a fail point, and the test would prove nothing.
     const { assert!(nervure_store::fail_point::ENABLED, "built without the feature fail-points") };
+    let _share = machine::beside_others();
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
     let output = CommandOutput::of(command.output().unwrap()).succeeded();

@@ -10,6 +10,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::machine::{self, Share};
+
 /// How long `eventually` waits. Generous, because machines are slow and shared.
 const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(240);
 
@@ -126,6 +128,7 @@ pub fn http_text(dir: &Path, path: &str) -> String {
 pub struct Mesh {
     _home: TempDir,
     dir: PathBuf,
+    _share: Share,
 }
 
 impl Mesh {
@@ -140,7 +143,7 @@ impl Mesh {
     /// Starts one with the defaults of `up`: with a mock model server, and miners in every seed subnet.
     pub fn whole(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mesh = Self { dir: home.path().join("testnet"), _home: home };
+        let mesh = Self { dir: home.path().join("testnet"), _home: home, _share: machine::beside_others() };
         mesh.say(&["testnet", "up", "--detach"], args).succeeded();
         mesh
     }
@@ -148,7 +151,7 @@ impl Mesh {
     /// Starts one, detached, with what `how` adds to the command.
     pub fn with(how: impl FnOnce(&mut Command)) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mesh = Self { dir: home.path().join("testnet"), _home: home };
+        let mesh = Self { dir: home.path().join("testnet"), _home: home, _share: machine::beside_others() };
         let mut command = nervure();
         command.arg("--dir").arg(&mesh.dir).args(["testnet", "up", "--detach"]);
         how(&mut command);

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    machine,
     mesh::{CommandOutput, Mesh, Running, eventually},
     nat_network::{Nat, NatNetwork},
 };
@@ -319,6 +320,7 @@ fn can_be_direct(asker: Nat, miner: Nat) -> bool {
 
 #[test]
 fn every_gateway_reaches_every_miner_through_nats() {
+    let _share = machine::alone();
     let Some(mut world) = World::new(&Nat::ALL) else { return };
     world.start_all();
     world.forms();

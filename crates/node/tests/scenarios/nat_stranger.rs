@@ -11,6 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
+    machine,
     mesh::{CommandOutput, Mesh, Running, eventually},
     nat::public,
     nat_network::{Nat, NatNetwork},
@@ -178,6 +179,7 @@ fn says(step: &str, since: Instant) {
 
 #[test]
 fn a_stranger_behind_a_router_serves_earns_and_is_verified() {
+    let _share = machine::alone();
     let Some(mut world) = World::founded() else { return };
     let link = world.invite();
     let started = Instant::now();

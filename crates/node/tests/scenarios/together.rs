@@ -85,13 +85,31 @@ fn next(answer: &mut impl BufRead) -> Option<Value> {
 #[test]
 fn a_mixture_continues_when_one_of_its_experts_is_killed() {
     let mesh = Mesh::small(&[]);
+    // On a busy machine, the other expert may be too late for its next step, too.
+    let (written, mixed) = eventually("the other expert continues", || {
+        let seen = mixture_with_a_kill(&mesh);
+        if seen.is_none() && mesh.node("miner-1")["alive"] != true {
+            mesh.run(&["testnet", "start", "miner-1"]).succeeded();
+        }
+        seen
+    });
     let killed = mesh.node("miner-1")["node"].clone();
+    let bytes = |of_killed: bool| {
+        let mut all = mixed["participants"].as_array().unwrap().iter();
+        all.find(|one| (one["node"] == killed) == of_killed).unwrap()["bytes"].as_u64().unwrap()
+    };
+    assert!(bytes(true) < written, "the kill came too late to show anything: {mixed}");
+    assert!(bytes(false) > bytes(true), "{mixed}");
+}
+
+/// How much a mixture wrote of which one expert is killed, and by whom; none where the last one was late.
+fn mixture_with_a_kill(mesh: &Mesh) -> Option<(u64, Value)> {
     let body = r#"{"target":{"capability":"text.generate"},"terms":{"strategy":"mix:2","deadline_ms":110000},
         "request":{"complete":{"prompt":"def f(x):\n","sampling":
         {"max_tokens":240,"temperature_milli":0,"top_p_milli":1000,"seed":1,"stop":[]}}}}"#;
     let mut answer = post(mesh.http("gateway-1"), "/ask", body);
     let text = loop {
-        let line = next(&mut answer).unwrap();
+        let line = next(&mut answer)?;
         if line["type"] == "text" {
             break line;
         }
@@ -103,15 +121,12 @@ fn a_mixture_continues_when_one_of_its_experts_is_killed() {
         rest.push(line);
     }
     let last = rest.last().unwrap();
+    if last["error"]["message"].as_str().is_some_and(|message| message.contains("in time")) {
+        return None;
+    }
     assert_eq!(last["type"], "done", "{last}");
-    let written = last["usage"]["completion_tokens"].as_u64().unwrap();
     let mixed = rest.iter().find(|line| line["type"] == "mixed").unwrap();
-    let bytes = |of_killed: bool| {
-        let mut all = mixed["participants"].as_array().unwrap().iter();
-        all.find(|one| (one["node"] == killed) == of_killed).unwrap()["bytes"].as_u64().unwrap()
-    };
-    assert!(bytes(true) < written, "the kill came too late to show anything: {mixed}");
-    assert!(bytes(false) > bytes(true), "{mixed}");
+    Some((last["usage"]["completion_tokens"].as_u64().unwrap(), mixed.clone()))
 }
 
 /// A server of one embedding model, whose vectors are turned by a right angle every time.
