@@ -1,6 +1,6 @@
 //! `POST /ask`: the request, and the lines of its response.
 //!
-//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they arrive,
+//! The first line is `route` (in full with `explain`), then `text`, `fields`, `embedding` or `distribution` as they arrive,
 //! `mixed` if several experts wrote one text, a `took_over` per takeover, a `receipt` of each expert if
 //! requested, last `done` or `error`. A response without its last line was cut off.
 
@@ -60,6 +60,11 @@ pub enum AskLine {
     Distribution {
         /// 256 probabilities.
         probabilities: Vec<f32>,
+    },
+    /// A piece of what a chat has beside its text, in the form of a delta of the OpenAI API: calls of tools, reasoning.
+    Fields {
+        /// The fields.
+        fields: serde_json::Map<String, serde_json::Value>,
     },
     /// The experts that wrote a mixed text; sent after its last piece.
     Mixed {

@@ -67,6 +67,9 @@ pub struct TakeoverView {
     pub why: String,
     /// Bytes of text that it had sent.
     pub at: u64,
+    /// Pieces of what an answer has beside its text that had been sent by then.
+    #[serde(default)]
+    pub fields: u64,
     /// The successor.
     pub expert: ExpertView,
 }

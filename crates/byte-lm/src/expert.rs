@@ -102,8 +102,7 @@ impl Expert for ByteExpert {
 
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         let (events, stream) = ExpertStream::channel(MAX_ANSWER_ITEMS);
-        let further = || request.sampling().map_or(Ok(()), |sampling| sampling.extra.none());
-        let queued = request.validate().and_then(|()| further());
+        let queued = request.validate().and_then(|()| request.text_only());
         let queued = queued.map_err(ExpertError::from).and_then(|()| match request {
             ExpertRequest::Embed { .. } => Err(ExpertError::Unsupported {
                 model: self.card.model.as_str().into(),

@@ -10,6 +10,8 @@
 mod answer;
 mod body;
 mod config;
+mod delta;
+mod embeddings;
 mod refusal;
 mod sse;
 mod text_limits;

@@ -18,13 +18,16 @@ use nervure_api::{
 };
 use nervure_primitives::Escaped;
 use nervure_protocol::{ExpertEvent, FinishReason, Usage};
+use serde_json::{Map, Value};
 
 use super::{
     App,
     client::{Client, QueryPermit},
     error::ApiError,
     gen_ai::AnswerObserver,
-    model_names, traces,
+    model_names,
+    openai::add_up,
+    traces,
 };
 
 /// Response header: `NODE/EXPERT`.
@@ -50,6 +53,8 @@ pub(super) struct RunningAnswer {
 pub struct CompleteAnswer {
     /// All its text.
     pub text: String,
+    /// What it has beside its text: the deltas of a chat, added up.
+    pub fields: Map<String, Value>,
     /// All its vectors.
     pub vectors: Vec<Vec<f32>>,
     /// Tokens read and written.
@@ -135,6 +140,7 @@ impl AnswerEvents {
         while let Some(event) = self.next().await {
             match event? {
                 ExpertEvent::Text(text) => answer.text.push_str(&text),
+                ExpertEvent::Fields(fields) => add_up(&mut answer.fields, fields.fields()),
                 ExpertEvent::Embedding { index, vector } => answer.add(index, vector)?,
                 ExpertEvent::Distribution(_) => return Err(invalid_event("unrequested probabilities")),
                 ExpertEvent::Done { usage, reason } => {

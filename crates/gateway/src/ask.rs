@@ -21,6 +21,7 @@ fn line(item: Result<ExpertEvent, ServiceError>) -> AskLine {
         Ok(ExpertEvent::Text(text)) => AskLine::Text { text },
         Ok(ExpertEvent::Embedding { index, vector }) => AskLine::Embedding { index, vector },
         Ok(ExpertEvent::Distribution(probabilities)) => AskLine::Distribution { probabilities },
+        Ok(ExpertEvent::Fields(fields)) => AskLine::Fields { fields: fields.fields() },
         Ok(ExpertEvent::Done { usage, reason }) => AskLine::Done { usage, reason },
         Err(error) => AskLine::Error { error: ApiError::from(error).into_body().error },
     }

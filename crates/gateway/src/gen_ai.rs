@@ -202,7 +202,12 @@ impl AnswerObserver {
     pub(super) fn observe(&mut self, item: &Result<ExpertEvent, ServiceError>) {
         match item {
             Ok(ExpertEvent::Done { usage, .. }) => self.complete(*usage),
-            Ok(ExpertEvent::Text(_) | ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_)) => {
+            Ok(
+                ExpertEvent::Text(_)
+                | ExpertEvent::Fields(_)
+                | ExpertEvent::Embedding { .. }
+                | ExpertEvent::Distribution(_),
+            ) => {
                 if self.first.is_none() {
                     let now = Instant::now();
                     self.first = Some(now);

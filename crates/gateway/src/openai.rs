@@ -1,14 +1,16 @@
 //! The OpenAI API: every client of it is a client of the mesh.
 //!
-//! `model` is the name of a model or a capability. Features that the mesh does not have (several choices, log
-//! probabilities, tools, images) are rejected by name rather than ignored, because an answer that silently lacks a
-//! requested feature is a wrong answer; fields that do not change the answer (`user`, `store`, `metadata`) are ignored.
+//! `model` is the name of a model or a capability. Features that the mesh does not have (several choices, audio) are
+//! rejected by name rather than ignored, because an answer that silently lacks a requested feature is a wrong answer; so
+//! does an expert's model server with what it does not have (tools, log probabilities, images). Fields that do not change
+//! the answer (`user`, `store`, `metadata`) are ignored.
 //! Which is which: `docs/openai.md`.
 
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod document;
 pub(super) mod embeddings;
+mod fields;
 pub(super) mod models;
 mod reply;
 mod request;
@@ -32,6 +34,8 @@ use super::{
     terms::{query, with_headers},
 };
 use request::GenerateBody;
+
+pub(super) use fields::add_up;
 
 pub use reply::{ReplyBody, ReplyKind, TextReply};
 

@@ -13,6 +13,7 @@ mod proofs;
 mod python;
 mod reference;
 mod shutdown;
+mod tools;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

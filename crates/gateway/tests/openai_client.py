@@ -126,8 +126,8 @@ def errors_have_their_types(client, args):
     assert bad.param == "messages", bad.body
     bad = expect(openai.BadRequestError, lambda: chat(model=args.model, messages=messages(), n=2))
     assert bad.code == "unsupported_parameter" and bad.param == "n", bad.body
-    bad = expect(openai.BadRequestError, lambda: chat(model=args.model, messages=messages(), logprobs=True))
-    assert bad.param == "logprobs", bad.body
+    bad = expect(openai.BadRequestError, lambda: chat(model=args.model, messages=messages(), modalities=["audio"]))
+    assert bad.param == "modalities", bad.body
     expect(openai.BadRequestError, lambda: client.embeddings.create(model=args.model, input=[]))
 
 
@@ -183,7 +183,9 @@ def main():
     args = parser.parse_args()
     if not args.base_url:
         parser.error("name the gateway with --base-url or OPENAI_BASE_URL")
-    client = openai.OpenAI(base_url=args.base_url, api_key=args.api_key, max_retries=0, timeout=60)
+    # On a slow machine, validators' tasks have the experts' places for a while; the mock's refusals are the checks themselves.
+    retries = 0 if args.mock else 20
+    client = openai.OpenAI(base_url=args.base_url, api_key=args.api_key, max_retries=retries, timeout=60)
     args.model = args.model or next(iter(client.models.list())).id
     done = 0
     for function, when in CHECKS:

@@ -108,11 +108,12 @@ impl AuditCase {
         cbor::decode(bytes, Limits::new(MAX_AUDIT))
     }
 
-    /// The text of the answer; none where it has anything else.
+    /// The text of the answer; none where it has anything else but what the model thought.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let text = |event: &ExpertEvent| match event {
             ExpertEvent::Text(text) => Some(text.clone()),
+            ExpertEvent::Fields(fields) if fields.is_reasoning() => Some(String::new()),
             _ => None,
         };
         self.events.iter().map(text).collect()

@@ -56,8 +56,9 @@ pub use assignment::{
 };
 pub use audit::{AuditCase, AuditResponse, CaseError, VerifiedCase};
 pub use expert::{
-    ChatMessage, ExpertEvent, ExpertRequest, ExtraFields, FieldError, FinishReason, Role, Sampling, Unset,
-    Usage, text_tokens,
+    AnswerFields, AnswerRules, ChatMessage, ExpertEvent, ExpertRequest, ExtraFields, FieldError, FieldRules,
+    FinishReason, JsonFields, MessageFields, MessageRules, RequestRules, Role, Sampling, Unset, Usage,
+    text_of_parts, text_tokens,
 };
 pub use expert_id::ExpertId;
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};

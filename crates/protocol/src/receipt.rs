@@ -17,7 +17,7 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExpertEvent, ExpertRequest, FinishReason, ModelIdentity, ModelName, Usage,
+    AnswerFields, ExpertEvent, ExpertRequest, FinishReason, ModelIdentity, ModelName, Usage,
     bounds::{MAX_ANSWER_MS, MAX_RECEIPT_LEN},
     domains,
     record::is_expert_name,
@@ -121,11 +121,12 @@ pub fn query_name(nonce: Option<&Hash>, salt: &Hash) -> Hash {
     }
 }
 
-/// The hash of an answer in a receipt: of its text, its vectors and distributions, and its end.
+/// The hash of an answer in a receipt: of its text, its vectors, distributions and fields, and its end.
 ///
 /// The hash does not depend on the borders of events: a text has the same hash in one piece and in many, so that an
 /// answer can be checked, stored and replayed without its pieces. The text is hashed in blocks of 4,096 bytes;
-/// a vector or a distribution with the number of bytes of text that came before it.
+/// a vector or a distribution with the number of bytes of text that came before it. Pieces of fields have borders: they
+/// are hashed one by one, as the expert sent them.
 #[derive(Clone, Debug)]
 pub struct AnswerHasher {
     text: Hasher,
@@ -155,6 +156,7 @@ impl AnswerHasher {
             ExpertEvent::Text(text) => self.text(text.as_bytes()),
             ExpertEvent::Embedding { index, vector } => self.numbers(b"embedding", *index, vector),
             ExpertEvent::Distribution(probabilities) => self.numbers(b"distribution", 0, probabilities),
+            ExpertEvent::Fields(fields) => self.fields(fields),
             ExpertEvent::Done { .. } => {}
         }
     }
@@ -168,6 +170,7 @@ impl AnswerHasher {
             FinishReason::Stop => b"stop",
             FinishReason::Length => b"length",
             FinishReason::Other => b"other",
+            FinishReason::ToolCalls => b"tool_calls",
         };
         let tokens = [usage.prompt_tokens.to_be_bytes(), usage.completion_tokens.to_be_bytes()];
         let parts =
@@ -186,6 +189,12 @@ impl AnswerHasher {
                 self.block.clear();
             }
         }
+    }
+
+    /// Without its place in the text: clients add up both apart from each other.
+    fn fields(&mut self, fields: &AnswerFields) {
+        self.numbers.update(b"fields");
+        self.numbers.update(fields.as_str().as_bytes());
     }
 
     fn numbers(&mut self, kind: &[u8], index: u32, numbers: &[f32]) {
@@ -333,6 +342,15 @@ mod tests {
         let split = ExpertEvent::Embedding { index: 0, vector: vec![1.0] };
         assert_ne!(hash(&[vector(0)]), hash(&[split.clone(), split]), "other vectors");
         assert_ne!(hash(&[ExpertEvent::Distribution(vec![1.0, 2.0])]), hash(&[vector(0)]), "another kind");
+        let fields =
+            |text: &str| ExpertEvent::Fields(format!("{{\"reasoning\":\"{text}\"}}").try_into().unwrap());
+        assert_ne!(hash(&[fields("a")]), hash(&[fields("b")]), "other fields");
+        assert_ne!(hash(&[fields("a"), fields("b")]), hash(&[fields("b"), fields("a")]), "another order");
+        assert_eq!(
+            hash(&[text("a"), fields("b")]),
+            hash(&[fields("b"), text("a")]),
+            "text and fields are apart"
+        );
     }
 
     #[test]

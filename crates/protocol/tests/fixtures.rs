@@ -99,7 +99,7 @@ fn expert_requests_and_events_are_frozen() {
         prefix: "fn".into(),
         ..Sampling::default()
     };
-    let chat = |role| ChatMessage { role, content: "é".into() };
+    let chat = |role| ChatMessage::new(role, "é");
     let messages = [Role::System, Role::User, Role::Assistant].map(chat).to_vec();
     let unset = Unset { max_tokens: true, ..Unset::default() };
     let extra = String::from("{\"top_k\":5}").try_into().unwrap();
@@ -108,6 +108,7 @@ fn expert_requests_and_events_are_frozen() {
         ("request_open", ExpertRequest::Complete { prompt: "fn main".into(), sampling: open }),
         ("request_complete", ExpertRequest::Complete { prompt: "fn main".into(), sampling }),
         ("request_chat", ExpertRequest::Chat { messages, sampling: Sampling::default() }),
+        ("request_tools", tools_request()),
         ("request_embed", ExpertRequest::Embed { inputs: vec!["a".into(), "b".into()] }),
         ("request_distribution", ExpertRequest::Distribution { context: vec![0xFF, 0] }),
     ] {
@@ -115,14 +116,31 @@ fn expert_requests_and_events_are_frozen() {
         assert_eq!(body::decode_request(&body::encode_request(&request).unwrap()).unwrap(), request);
     }
     let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
+    let call = String::from("{\"tool_calls\":[{\"id\":\"a\",\"index\":0}]}").try_into().unwrap();
     for (name, event) in [
         ("event_text", ExpertEvent::Text("é".into())),
         ("event_embedding", ExpertEvent::Embedding { index: 1, vector: vec![0.5, -1.0] }),
         ("event_distribution", ExpertEvent::Distribution(vec![0.25; 4])),
+        ("event_fields", ExpertEvent::Fields(call)),
         ("event_done", ExpertEvent::Done { usage, reason: FinishReason::Other }),
+        ("event_tool_calls", ExpertEvent::Done { usage, reason: FinishReason::ToolCalls }),
     ] {
         frozen(name, &body::encode_event(&event).unwrap());
         assert_eq!(body::decode_event(&body::encode_event(&event).unwrap()).unwrap(), event);
+    }
+}
+
+/// A chat in which a tool was called, and its result.
+fn tools_request() -> ExpertRequest {
+    let fields = |text: &str| text.to_owned().try_into().unwrap();
+    let call = fields("{\"content\":null,\"tool_calls\":[{\"id\":\"a\"}]}");
+    let result = fields("{\"tool_call_id\":\"a\"}");
+    ExpertRequest::Chat {
+        messages: vec![
+            ChatMessage { fields: call, ..ChatMessage::new(Role::Assistant, "") },
+            ChatMessage { fields: result, ..ChatMessage::new(Role::Tool, "5") },
+        ],
+        sampling: Sampling::default(),
     }
 }
 

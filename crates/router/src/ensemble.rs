@@ -131,6 +131,8 @@ fn inputs(query: &Query) -> Result<Option<usize>, ServiceError> {
         (_, ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. }) => {
             Err(unsuitable("vote", "text"))
         }
+        // The vote compares texts, and all calls of tools have an empty one.
+        (_, request) if request.has_tools() => Err(unsuitable("vote", "text without tools")),
         _ => Ok(None),
     }
 }

@@ -66,7 +66,7 @@ impl Router {
             return Err(unsuitable("mix", "a text to continue"));
         };
         // They write single bytes, which no further field of the API can shape.
-        sampling.extra.none().map_err(|error| ServiceError::InvalidRequest {
+        query.request.text_only().map_err(|error| ServiceError::InvalidRequest {
             field: error.field.into(),
             message: error.reason,
         })?;

@@ -5,7 +5,8 @@
 //! The successor gets the same request with the text that the asker has read already (the *prefix*), and writes only
 //! what follows. It serves the same model where there is one: then the same seed gives the same text. An expert that
 //! merely stalls is not given up before a successor has started, so a slow expert without a possible successor is
-//! waited for.
+//! waited for. An answer that has calls of tools, or anything else beside its text and its reasoning, stays with its expert:
+//! no request says how far it has come.
 //!
 //! # What a hostile expert can do
 //! * *Stall*: [`STALL_TIMEOUT`](crate::router::STALL_TIMEOUT) later a successor is looked for.
@@ -55,7 +56,12 @@ pub(crate) struct ResumableStream {
     prefix: String,
     /// What it has read besides, where the answer is released.
     others: Vec<ExpertEvent>,
-    /// Bytes of it that experts before the present one wrote, and what these may cost.
+    /// Whether it has read something that only the expert that began it can continue: calls of tools, for one.
+    is_bound: bool,
+    /// Pieces of fields so far, and the bytes of those that the present expert wrote.
+    fields: u64,
+    field_bytes: usize,
+    /// Bytes of the text that experts before the present one wrote, and what these may cost.
     written: usize,
     spent: Amount,
     takeovers: Vec<TakeoverView>,
@@ -87,6 +93,9 @@ impl ResumableStream {
             remainder,
             prefix: String::new(),
             others: Vec::new(),
+            is_bound: false,
+            fields: 0,
+            field_bytes: 0,
             written: 0,
             spent: Amount::ZERO,
             takeovers: Vec::new(),
@@ -101,10 +110,15 @@ impl ResumableStream {
         };
         match &event {
             ExpertEvent::Text(text) => self.prefix.push_str(text),
-            ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_) if self.is_released() => {
-                self.others.push(event.clone());
+            ExpertEvent::Fields(fields) => {
+                self.is_bound |= !fields.is_reasoning();
+                self.fields = self.fields.saturating_add(1);
+                self.field_bytes = self.field_bytes.saturating_add(event.content_bytes());
             }
-            _ => {}
+            ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_) | ExpertEvent::Done { .. } => {}
+        }
+        if self.is_released() && !matches!(event, ExpertEvent::Text(_) | ExpertEvent::Done { .. }) {
+            self.others.push(event.clone());
         }
         Ok(event)
     }
@@ -191,9 +205,9 @@ impl ResumableStream {
         }
     }
 
-    /// The search for a successor; none when the answer is not a text, or has had too many.
+    /// The search for a successor; none when the answer is more than a text, or has had too many.
     fn successor(&self) -> Option<Successor> {
-        if self.takeovers.len() >= self.router.limits.max_takeovers {
+        if self.is_bound || self.takeovers.len() >= self.router.limits.max_takeovers {
             return None;
         }
         let request = with_prefix(&self.query.request, &self.prefix)?;
@@ -210,7 +224,7 @@ impl ResumableStream {
 
     /// What the text so far may cost.
     fn spent(&self) -> Amount {
-        let bytes = self.prefix.len().saturating_sub(self.written);
+        let bytes = self.prefix.len().saturating_sub(self.written).saturating_add(self.field_bytes);
         let present = price::cost_of_text(self.record.price, bytes);
         self.spent.checked_add(present).unwrap_or(self.query.budget)
     }
@@ -221,10 +235,14 @@ impl ResumableStream {
         self.record_failure();
         self.router.metrics.takeovers.inc();
         (self.spent, self.written) = (self.spent(), self.prefix.len());
+        self.field_bytes = 0;
+        // The receipt that ends the answer is of the expert that ends it.
+        self.others.clear();
         self.takeovers.push(TakeoverView {
             from: self.record.node,
             why,
             at: self.prefix.len() as u64,
+            fields: self.fields,
             expert: self.router.expert_view(&record),
         });
         (self.record, self.remainder) = (record, remainder);

@@ -89,7 +89,7 @@ async fn a_stop_string_ends_the_text_and_is_left_out() {
 #[tokio::test]
 async fn answers_chats_and_refuses_unsupported_requests() {
     let expert = expert(4);
-    let messages = vec![ChatMessage { role: Role::User, content: "fn".into() }];
+    let messages = vec![ChatMessage::new(Role::User, "fn")];
     let sampling = Sampling { max_tokens: 3, ..Sampling::default() };
     assert!(read(expert.run(ExpertRequest::Chat { messages, sampling })).await.1.is_ok());
     let refused = read(expert.run(ExpertRequest::Embed { inputs: vec!["a".into()] })).await.1;

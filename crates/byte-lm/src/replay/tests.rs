@@ -90,7 +90,7 @@ fn requests() -> Vec<ExpertRequest> {
     let code = "fn main() {\n    let mut total = 0;\n";
     let long = "pub struct Vector { x: f32, y: f32 }\n".repeat(12);
     let stop = Sampling { stop: vec![";".into(), "\n\n".into()], ..sampling(200, 4) };
-    let message = |role, content: &str| ChatMessage { role, content: content.into() };
+    let message = |role, content: &str| ChatMessage::new(role, content);
     vec![
         complete(code, sampling(120, 1)),
         complete(code, Sampling { temperature_milli: 0, ..sampling(90, 2) }),

@@ -22,7 +22,7 @@ pub(super) fn candidates(sampling: &Sampling, text: &str, answer: GivenAnswer<'_
         FinishReason::Length => vec![Vec::new()],
         FinishReason::Stop => stops(sampling, text),
         // No byte model ends a text for another reason.
-        FinishReason::Other => Vec::new(),
+        FinishReason::Other | FinishReason::ToolCalls => Vec::new(),
     };
     let written = endings
         .into_iter()

@@ -7,17 +7,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Upstream, body::BoundedResponse, refusal, refusal::UpstreamErrorBody, sse::SseLines,
+    Upstream,
+    body::BoundedResponse,
+    delta::{self, Delta, ToolCalls},
+    embeddings, refusal,
+    refusal::UpstreamErrorBody,
+    sse::SseLines,
     text_limits::TextLimits,
 };
 use crate::{ExpertError, ExpertStream, stream::ExpertItem};
-use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Unset, Usage};
+use nervure_protocol::{ChatMessage, ExpertEvent, ExpertRequest, FinishReason, Sampling, Unset, Usage};
 
 /// Longest text of one event, in bytes: an event must fit a frame.
 const MAX_PIECE_BYTES: usize = 32 << 10;
-
-/// Most numbers of a vector; more do not fit a frame.
-const MAX_DIMENSIONS: usize = 16_384;
 
 /// The answer of `upstream` to a valid request that `hops` servers have passed on.
 pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest, hops: u8) -> ExpertStream {
@@ -59,6 +61,9 @@ struct TextStream {
     unfinished: Vec<u8>,
     /// What the request allows, whatever the upstream does.
     limits: TextLimits,
+    /// Whether it continues another one.
+    begun: bool,
+    calls: ToolCalls,
 }
 
 impl AnswerState {
@@ -67,7 +72,7 @@ impl AnswerState {
         match self {
             Self::Ended => Ok(None),
             Self::Requested(upstream, ExpertRequest::Embed { inputs }, hops) => {
-                embed(&upstream, inputs, hops, ready).await?;
+                embeddings::embed(&upstream, inputs, hops, ready).await?;
                 Ok(Some(Self::Ended))
             }
             Self::Requested(upstream, ExpertRequest::Distribution { .. }, _) => {
@@ -79,6 +84,7 @@ impl AnswerState {
             Self::Requested(upstream, request, hops) => {
                 // A chat answer is written from its start, so that its `max_tokens` stays whole as well.
                 let (repeated, limits) = (text_to_repeat(&request), TextLimits::of(&request));
+                let begun = request.sampling().is_some_and(|sampling| !sampling.prefix.is_empty());
                 let (path, body) = text_body(&upstream.model, request);
                 let request = upstream.question(path, hops).json(&body);
                 let response = upstream.send(request, upstream.answer_bounds()).await?;
@@ -95,6 +101,8 @@ impl AnswerState {
                     repeated,
                     unfinished,
                     limits,
+                    begun,
+                    calls: ToolCalls::default(),
                 };
                 if is_whole {
                     text.read_whole(ready).await?;
@@ -119,13 +127,22 @@ fn text_to_repeat(request: &ExpertRequest) -> String {
     }
 }
 
+/// A message as the API has it.
+fn message_body(message: ChatMessage) -> Value {
+    let mut body = Value::Object(message.fields.fields());
+    body["role"] = json!(message.role.as_str());
+    // Parts that are no text, or none: they take the place of the text.
+    if body.get("content").is_none() {
+        body["content"] = json!(message.content);
+    }
+    body
+}
+
 /// The path and the body of a request for text.
 pub(super) fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     let (path, field, input, sampling) = match request {
         ExpertRequest::Chat { messages, sampling } => {
-            let message =
-                |m: nervure_protocol::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
-            ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
+            ("/chat/completions", "messages", messages.into_iter().map(message_body).collect(), sampling)
         }
         ExpertRequest::Complete { prompt, mut sampling } => {
             sampling.max_tokens = sampling.remaining_tokens();
@@ -178,18 +195,14 @@ struct Choice {
     /// The text of a chat: a piece of it in a stream, all of it in an answer as a whole.
     #[serde(alias = "message")]
     delta: Option<Delta>,
+    logprobs: Option<Value>,
     finish_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Delta {
-    content: Option<String>,
 }
 
 /// Numbers of tokens. Some servers write them as decimals, or leave them out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct WireUsage {
+pub(super) struct WireUsage {
     prompt_tokens: Option<f64>,
     completion_tokens: Option<f64>,
 }
@@ -207,7 +220,8 @@ fn finish_reason(name: &str) -> Option<FinishReason> {
     match name {
         "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" => Some(FinishReason::Stop),
         "length" | "max_tokens" => Some(FinishReason::Length),
-        "content_filter" | "tool_calls" | "function_call" => Some(FinishReason::Other),
+        "tool_calls" | "function_call" => Some(FinishReason::ToolCalls),
+        "content_filter" => Some(FinishReason::Other),
         _ => None,
     }
 }
@@ -289,16 +303,26 @@ impl TextStream {
             self.usage = Some(usage.into());
         }
         // The request asks for one choice. The chunk with the usage has none.
-        let Some(choice) = chunk.choices.into_iter().flatten().next() else { return Ok(()) };
-        let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
-        let text = self.new_text(text)?;
-        if !text.is_empty() {
+        let Some(mut choice) = chunk.choices.into_iter().flatten().next() else { return Ok(()) };
+        let text = choice.delta.as_mut().and_then(|delta| delta.content.take());
+        let text = self.new_text(choice.text.or(text).unwrap_or_default())?;
+        let fields = delta::fields(choice.delta, choice.logprobs, self.begun, &mut self.calls)?;
+        let has_text = !text.is_empty();
+        if has_text || !fields.is_empty() {
             self.pieces = self.pieces.saturating_add(1);
         }
         let text = self.limits.pass(text);
         ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
+        // A piece that has both is counted with its text.
+        let goes_on =
+            if has_text { !self.limits.is_reached() } else { fields.is_empty() || self.limits.count() };
+        if goes_on {
+            ready.extend(fields.into_iter().map(|fields| Ok(ExpertEvent::Fields(fields))));
+        }
         if let Some(reason) = choice.finish_reason.as_deref().and_then(finish_reason) {
-            self.finish = Some(reason);
+            // Some servers end an answer with calls as any other; clients look for the reason.
+            let calls = reason == FinishReason::Stop && self.calls.any();
+            self.finish = Some(if calls { FinishReason::ToolCalls } else { reason });
             let rest = self.limits.rest();
             ready.extend(pieces(&rest).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
         }
@@ -381,51 +405,4 @@ pub(super) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
         text = rest;
         (!piece.is_empty()).then_some(piece)
     })
-}
-
-#[derive(Debug, Deserialize)]
-struct Embeddings {
-    data: Vec<Embedding>,
-    usage: Option<WireUsage>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Embedding {
-    index: Option<usize>,
-    embedding: Vec<f32>,
-}
-
-async fn embed(
-    upstream: &Upstream,
-    inputs: Vec<String>,
-    hops: u8,
-    ready: &mut VecDeque<ExpertItem>,
-) -> Result<(), ExpertError> {
-    let wanted = inputs.len();
-    let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
-    let request = upstream.question("/embeddings", hops).json(&body);
-    let body = upstream.send(request, upstream.answer_bounds()).await?.read().await?;
-    let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
-    // The index gives the order, and a server may send them in another. The protocol wants the order of the
-    // inputs. A server that counts nothing, or has 0 everywhere, sends them in that order.
-    let counts = answer.data.iter().any(|embedding| embedding.index.is_some_and(|index| index > 0));
-    if counts {
-        answer.data.sort_by_key(|embedding| embedding.index);
-    }
-    let valid = |(position, embedding): (usize, &Embedding)| {
-        (!counts || embedding.index == Some(position))
-            && (1..=MAX_DIMENSIONS).contains(&embedding.embedding.len())
-            // NaN or an infinite number would spread into every mean that it is part of.
-            && embedding.embedding.iter().all(|value| value.is_finite())
-    };
-    if answer.data.len() != wanted || !answer.data.iter().enumerate().all(valid) {
-        let reason = format!("its {} vectors do not belong to {wanted} inputs", answer.data.len()).into();
-        return Err(ExpertError::UpstreamInvalid { reason });
-    }
-    for (index, embedding) in (0..).zip(answer.data) {
-        ready.push_back(Ok(ExpertEvent::Embedding { index, vector: embedding.embedding }));
-    }
-    let usage = Usage { completion_tokens: 0, ..answer.usage.map(Usage::from).unwrap_or_default() };
-    ready.push_back(Ok(ExpertEvent::Done { usage, reason: FinishReason::Stop }));
-    Ok(())
 }

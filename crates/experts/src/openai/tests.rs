@@ -8,6 +8,8 @@ use tokio::{
     net::TcpListener,
 };
 
+mod tools;
+
 use super::*;
 use nervure_protocol::{ExpertEvent, ExtraFields, FinishReason, Sampling, Unset, Usage};
 
@@ -138,12 +140,8 @@ async fn a_begun_chat_continues_only_with_the_same_answer() {
     let continued = async |prefix: &str| {
         let body = [&*piece("one t"), &*piece("wo thr"), &*piece("ee"), STOP, DONE].concat();
         let expert = connect(server("200 OK", "", body, AfterBody::Close).await).await;
-        let messages = vec![nervure_protocol::ChatMessage {
-            role: nervure_protocol::Role::User,
-            content: "count".into(),
-        }];
         let sampling = Sampling { prefix: prefix.into(), ..Sampling::default() };
-        let items: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
+        let items: Vec<_> = expert.run(ExpertRequest::chat("count", sampling)).collect().await;
         let text = items.iter().filter_map(|item| match item {
             Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
             _ => None,
@@ -229,7 +227,7 @@ async fn an_empty_or_unknown_finish_reason_is_no_end() {
         let whole = told([&*piece(reason), STOP].concat(), Sampling::default()).await;
         assert_eq!(whole.1, Some(FinishReason::Length), "{reason}");
     }
-    for (reason, meaning) in [("eos_token", FinishReason::Stop), ("tool_calls", FinishReason::Other)] {
+    for (reason, meaning) in [("eos_token", FinishReason::Stop), ("content_filter", FinishReason::Other)] {
         assert_eq!(told(piece(reason), Sampling::default()).await.1, Some(meaning));
     }
 }

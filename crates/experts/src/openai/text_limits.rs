@@ -32,12 +32,9 @@ impl TextLimits {
         if text.is_empty() || self.is_reached() {
             return String::new();
         }
-        // Not before one more comes: the end of a good answer follows its last piece, and says what it used.
-        let Some(left) = self.pieces.checked_sub(1) else {
-            self.reached = Some(FinishReason::Length);
+        if !self.count() {
             return text_of(self.stops.finish());
-        };
-        self.pieces = left;
+        }
         let mut passed = Vec::with_capacity(text.len());
         for byte in text.bytes() {
             let step = self.stops.push(byte);
@@ -48,6 +45,19 @@ impl TextLimits {
             }
         }
         text_of(passed)
+    }
+
+    /// Counts a piece; whether it may go on.
+    pub(super) fn count(&mut self) -> bool {
+        if self.is_reached() {
+            return false;
+        }
+        // Not before one more comes: the end of a good answer follows its last piece, and says what it used.
+        match self.pieces.checked_sub(1) {
+            Some(left) => self.pieces = left,
+            None => self.reached = Some(FinishReason::Length),
+        }
+        !self.is_reached()
     }
 
     /// What waited, for an answer that has ended by itself.
@@ -100,5 +110,6 @@ mod tests {
         let mut limits = limits(&["x"], 2);
         assert_eq!(passed(&mut limits, &["a", "", "b", "c"]), "ab", "an empty piece is no token");
         assert_eq!(limits.reached, Some(FinishReason::Length));
+        assert!(!limits.count(), "nor pieces that are no text");
     }
 }

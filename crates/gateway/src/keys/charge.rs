@@ -80,7 +80,9 @@ impl KeyCharge {
     pub(crate) fn observe(&mut self, event: &ExpertEvent) {
         let Some(answer) = &mut self.answer else { return };
         match event {
-            ExpertEvent::Text(text) => answer.bytes = answer.bytes.saturating_add(text.len()),
+            ExpertEvent::Text(_) | ExpertEvent::Fields(_) => {
+                answer.bytes = answer.bytes.saturating_add(event.content_bytes());
+            }
             ExpertEvent::Done { usage, .. } => answer.usage = Some(*usage),
             ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_) => {}
         }

@@ -2,7 +2,9 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use nervure_primitives::Excerpt;
-use nervure_protocol::{ChatMessage, ExpertRequest, Role, bounds::MAX_MESSAGES};
+use nervure_protocol::{
+    ChatMessage, ExpertRequest, MessageFields, Role, bounds::MAX_MESSAGES, text_of_parts,
+};
 use serde_json::Value;
 
 use super::{generate, request};
@@ -31,26 +33,52 @@ fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError
         "system" | "developer" => Role::System,
         "user" => Role::User,
         "assistant" => Role::Assistant,
+        "tool" => Role::Tool,
         other => {
-            let message =
-                format!("'{}' is not supported: system, developer, user or assistant", Excerpt::new(other));
+            let message = format!(
+                "'{}' is not supported: system, developer, user, assistant or tool",
+                Excerpt::new(other)
+            );
             return Err(ApiError::bad(format!("messages[{at}].role"), message));
         }
     };
-    let bad = |message| ApiError::bad(format!("messages[{at}].content"), message);
+    let bad = |field: &str, message: &str| ApiError::bad(format!("messages[{at}].{field}"), message);
+    let mut others = message.others;
+    // What is null or empty asks for nothing, and some servers refuse it.
+    others.retain(|_, value| !value.is_null() && value != &Value::Array(Vec::new()));
+    if role == Role::Tool && !others.get("tool_call_id").is_some_and(Value::is_string) {
+        return Err(bad("tool_call_id", "the id of the call that this is the result of"));
+    }
+    let called = role == Role::Assistant && others.contains_key("tool_calls");
     let content = match message.content {
         Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => {
-            parts.iter().map(text_of).collect::<Option<String>>().ok_or_else(|| {
-                bad("only parts of the form {\"type\": \"text\", \"text\": ..} are supported")
-            })?
+        Some(Value::Array(parts)) if parts.iter().all(is_part) => {
+            let text = text_of_parts(&parts);
+            if !parts.iter().all(|part| part["type"] == "text") {
+                others.insert("content".to_owned(), Value::Array(parts));
+            }
+            text
         }
-        _ => return Err(bad("a string, or an array of text parts")),
+        None | Some(Value::Null) if called => {
+            others.insert("content".to_owned(), Value::Null);
+            String::new()
+        }
+        _ => {
+            return Err(bad(
+                "content",
+                "a string, or an array of parts such as {\"type\": \"text\", \"text\": ..}",
+            ));
+        }
     };
-    Ok(ChatMessage { role, content })
+    let fields = MessageFields::new(&others)
+        .map_err(|error| ApiError::bad(format!("messages[{at}]"), error.reason))?;
+    Ok(ChatMessage { role, content, fields })
 }
 
-/// The text of a text part.
-fn text_of(part: &Value) -> Option<&str> {
-    if part["type"] == "text" { part["text"].as_str() } else { None }
+/// Whether it is a part of a message: one of a known kind, or one for the expert's model server.
+fn is_part(part: &Value) -> bool {
+    match part["type"].as_str() {
+        Some("text") => part["text"].is_string(),
+        kind => kind.is_some(),
+    }
 }

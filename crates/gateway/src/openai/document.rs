@@ -59,7 +59,7 @@ fn part(generator: &mut SchemaGenerator, required: &str, other: &str, descriptio
     schema
 }
 
-/// The content of a message: a text, or parts of text.
+/// The content of a message: a text, or parts.
 pub(super) fn message_content(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [
@@ -68,10 +68,11 @@ pub(super) fn message_content(_: &mut SchemaGenerator) -> Schema {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": { "type": { "const": "text" }, "text": { "type": "string" } },
-                    "required": ["type", "text"],
+                    "properties": { "type": { "type": "string" }, "text": { "type": "string" } },
+                    "required": ["type"],
                 },
             },
+            { "type": "null" },
         ],
     })
 }

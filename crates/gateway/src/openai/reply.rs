@@ -3,7 +3,9 @@
 use nervure_protocol::{FinishReason, Usage};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::fields::{MessageParts, of_message};
 use crate::CompleteAnswer;
 
 /// Which endpoint's form a reply has.
@@ -59,9 +61,9 @@ struct Choice {
     /// The text or its next piece, of a completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Not supported.
-    logprobs: Option<()>,
-    /// `stop`, `length`, or `content_filter` for any other reason; `null` until the last piece.
+    /// Those of the expert's model server, where they were asked for.
+    logprobs: Option<Value>,
+    /// `stop`, `length`, `tool_calls`, or `content_filter` for any other reason; `null` until the last piece.
     finish_reason: Option<&'static str>,
 }
 
@@ -71,10 +73,13 @@ struct Choice {
 struct Message {
     /// Always `assistant`.
     role: &'static str,
-    /// Its text.
-    content: String,
-    /// Not supported.
-    refusal: Option<()>,
+    /// Its text; none where tools are called instead.
+    content: Option<String>,
+    /// Why the model does not answer.
+    refusal: Option<Value>,
+    /// `tool_calls`, `reasoning_content`, and the like.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// A piece of a message.
@@ -87,6 +92,9 @@ struct Delta {
     /// Its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
+    /// `tool_calls`, `reasoning_content`, and the like.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// Usage in tokens of the expert.
@@ -121,13 +129,17 @@ impl TextReply {
 
     /// The complete reply.
     pub fn complete(&self, answer: CompleteAnswer, reason: FinishReason) -> ReplyBody<'_> {
-        let reason = Some(finish_reason(reason));
+        let MessageParts { logprobs, refusal, others } = of_message(answer.fields);
+        let choice = Choice { logprobs, ..Choice::new(Some(finish_reason(reason))) };
         let choice = match self.kind {
             ReplyKind::Chat => {
-                let message = Message { role: "assistant", content: answer.text, refusal: None };
-                Choice { message: Some(message), ..Choice::new(reason) }
+                // Clients take an empty text for an answer.
+                let is_call = answer.text.is_empty() && others.contains_key("tool_calls");
+                let content = (!is_call).then_some(answer.text);
+                let message = Message { role: "assistant", content, refusal, others };
+                Choice { message: Some(message), ..choice }
             }
-            ReplyKind::Completion => Choice { text: Some(answer.text), ..Choice::new(reason) },
+            ReplyKind::Completion => Choice { text: Some(answer.text), ..choice },
         };
         let object = if self.kind == ReplyKind::Chat { "chat.completion" } else { "text_completion" };
         ReplyBody { object, usage: Some(Some(answer.usage.into())), ..self.body(vec![choice]) }
@@ -135,7 +147,7 @@ impl TextReply {
 
     /// The first chunk of a chat, which names the role.
     pub fn first_chunk(&self) -> Option<ReplyBody<'_>> {
-        let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
+        let delta = Delta { role: Some("assistant"), content: Some(String::new()), others: Map::new() };
         (self.kind == ReplyKind::Chat)
             .then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
     }
@@ -143,6 +155,16 @@ impl TextReply {
     /// A chunk of text.
     pub fn chunk(&self, text: String) -> ReplyBody<'_> {
         self.body(vec![self.part(Some(text), None)])
+    }
+
+    /// A chunk of what an answer has beside its text.
+    pub fn fields_chunk(&self, mut fields: Map<String, Value>) -> ReplyBody<'_> {
+        let logprobs = fields.remove("logprobs");
+        let mut choice = Choice { logprobs, ..self.part(None, None) };
+        if let Some(delta) = &mut choice.delta {
+            delta.others = fields;
+        }
+        self.body(vec![choice])
     }
 
     /// The chunk that says why the answer ended.
@@ -158,7 +180,7 @@ impl TextReply {
     fn part(&self, text: Option<String>, reason: Option<&'static str>) -> Choice {
         match self.kind {
             ReplyKind::Chat => {
-                Choice { delta: Some(Delta { role: None, content: text }), ..Choice::new(reason) }
+                Choice { delta: Some(Delta { content: text, ..Delta::default() }), ..Choice::new(reason) }
             }
             ReplyKind::Completion => Choice { text: Some(text.unwrap_or_default()), ..Choice::new(reason) },
         }
@@ -189,6 +211,7 @@ fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
         // Something else cut it short; a client must not take it for the model's own end.
         FinishReason::Other => "content_filter",
     }

@@ -52,25 +52,21 @@ pub(crate) struct GenerateBody {
     // Below: fields that are rejected unless they mean "off". Each is listed, because with `flatten` errors lose their position.
     n: Option<Value>,
     best_of: Option<Value>,
-    logprobs: Option<Value>,
-    top_logprobs: Option<Value>,
     echo: Option<Value>,
-    tools: Option<Value>,
     functions: Option<Value>,
-    tool_choice: Option<Value>,
     function_call: Option<Value>,
     audio: Option<Value>,
     modalities: Option<Value>,
     web_search_options: Option<Value>,
-    /// `response_format`, `frequency_penalty`, `reasoning_effort`, `top_k`, and every other field: the expert's model
+    /// `tools`, `logprobs`, `response_format`, `frequency_penalty`, `reasoning_effort`, `top_k`, and every other field: the expert's model
     /// server gets them as they are.
     #[serde(flatten)]
     #[schemars(skip)]
     others: Map<String, Value>,
 }
 
-/// Fields that do not change an answer; without tools, `parallel_tool_calls` does not either.
-const NO_EFFECT: [&str; 8] = [
+/// Fields that do not change an answer.
+const NO_EFFECT: [&str; 7] = [
     "user",
     "store",
     "metadata",
@@ -78,14 +74,19 @@ const NO_EFFECT: [&str; 8] = [
     "safety_identifier",
     "prompt_cache_key",
     "prompt_cache_retention",
-    "parallel_tool_calls",
 ];
+
+/// Fields that change an answer only with tools.
+const OF_TOOLS: [&str; 2] = ["tool_choice", "parallel_tool_calls"];
 
 /// Whether a field that is passed on asks for nothing: a model that does not have it must not refuse it.
 fn asks_for_nothing(name: &str, value: &Value) -> bool {
     value.is_null()
         || match name {
-            "frequency_penalty" | "presence_penalty" | "logit_bias" => is_off(value),
+            "frequency_penalty" | "presence_penalty" | "logit_bias" | "tools" => is_off(value),
+            // Of a completion, 0 asks for the chosen token's probability; of a chat, 0 others are none.
+            "logprobs" => value == false,
+            "top_logprobs" => value == 0,
             "suffix" => value == "",
             "response_format" => value["type"] == "text",
             name => NO_EFFECT.contains(&name),
@@ -97,11 +98,16 @@ fn asks_for_nothing(name: &str, value: &Value) -> bool {
 #[schemars(rename = "ChatRequestMessage")]
 pub(crate) struct Message {
     /// Its role; `developer` is taken as `system`.
-    #[schemars(extend("enum" = ["system", "developer", "user", "assistant"]))]
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant", "tool"]))]
     pub(crate) role: String,
-    /// A text, or parts, of which only text is supported.
+    /// A text, or parts. Parts that are no text reach the expert's model server as they are. May be absent where a tool was
+    /// called.
     #[schemars(schema_with = "super::document::message_content")]
     pub(crate) content: Option<Value>,
+    /// `tool_calls`, `tool_call_id`, `name`, and every other field: the expert's model server gets them as they are.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub(crate) others: Map<String, Value>,
 }
 
 /// Options of a stream.
@@ -143,8 +149,8 @@ type UnsupportedField<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool
 
 impl GenerateBody {
     /// Every unsupported field.
-    pub(super) fn unsupported(&self) -> [UnsupportedField<'_>; 12] {
-        const TOOLS: &str = "tools are not supported";
+    pub(super) fn unsupported(&self) -> [UnsupportedField<'_>; 8] {
+        const FUNCTIONS: &str = "not supported; use tools";
         const TEXT: &str = "only text is supported";
         let no_tool: fn(&Value) -> bool = |v| is_off(v) || v == "none" || v == "auto";
         [
@@ -155,18 +161,9 @@ impl GenerateBody {
                 is_one,
                 "not supported; set nervure.strategy to race for the first of several experts",
             ),
-            (
-                "logprobs",
-                &self.logprobs,
-                |v| v.is_null() || v == false,
-                "log probabilities are not supported",
-            ),
-            ("top_logprobs", &self.top_logprobs, is_off, "log probabilities are not supported"),
             ("echo", &self.echo, is_off, "not supported; prepend the prompt to the answer yourself"),
-            ("tools", &self.tools, is_off, TOOLS),
-            ("functions", &self.functions, is_off, TOOLS),
-            ("tool_choice", &self.tool_choice, no_tool, TOOLS),
-            ("function_call", &self.function_call, no_tool, TOOLS),
+            ("functions", &self.functions, is_off, FUNCTIONS),
+            ("function_call", &self.function_call, no_tool, FUNCTIONS),
             ("audio", &self.audio, is_off, TEXT),
             ("modalities", &self.modalities, |v| is_off(v) || *v == serde_json::json!(["text"]), TEXT),
             ("web_search_options", &self.web_search_options, is_off, "web search is not supported"),
@@ -221,7 +218,14 @@ impl GenerateBody {
     /// The fields that are passed on.
     fn extra(&self) -> Result<ExtraFields, ApiError> {
         let others = self.others.iter().filter(|(name, value)| !asks_for_nothing(name, value));
-        let fields = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut fields: Map<String, Value> =
+            others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if !fields.contains_key("tools") {
+            if fields.get("tool_choice").is_some_and(|choice| choice != "none" && choice != "auto") {
+                return Err(ApiError::bad("tool_choice", "there are no tools to choose from"));
+            }
+            OF_TOOLS.iter().for_each(|name| _ = fields.remove(*name));
+        }
         ExtraFields::new(&fields).map_err(|error| ApiError::bad("body", error.reason))
     }
 
@@ -282,26 +286,35 @@ mod tests {
     #[test]
     fn rejects_unsupported_fields_by_name() {
         let asked = json!({
-            "n": 2, "best_of": 3, "logprobs": true, "top_logprobs": 5, "echo": true, "tools": [{}], "functions": [{}],
-            "tool_choice": "required", "function_call": {"name": "f"},
+            "n": 2, "best_of": 3, "echo": true, "functions": [{}], "function_call": {"name": "f"},
             "audio": {"voice": "x"}, "modalities": ["audio"], "web_search_options": {"a": 1},
         });
         let asked = asked.as_object().unwrap();
-        assert_eq!(asked.len(), 12, "every unsupported field is tested");
+        assert_eq!(asked.len(), 8, "every unsupported field is tested");
         for (field, value) in asked {
             assert_eq!(sampling(json!({ field: value })).unwrap_err().1.as_ref(), Some(field));
         }
-        assert!(
-            sampling(json!({ "logprobs": 0 })).is_err(),
-            "of a completion, 0 still asks for the chosen token's"
-        );
+    }
+
+    #[test]
+    fn tools_and_log_probabilities_are_passed_on() {
+        let tools = json!({
+            "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "auto", "parallel_tool_calls": false,
+            "logprobs": true, "top_logprobs": 2,
+        });
+        assert_eq!(Value::Object(sampling(tools.clone()).unwrap().extra.fields()), tools);
+        // Of a completion, 0 still asks for the chosen token's.
+        let zero = json!({ "logprobs": 0 });
+        assert_eq!(Value::Object(sampling(zero.clone()).unwrap().extra.fields()), zero);
+        let forced = sampling(json!({ "tool_choice": "required" })).unwrap_err();
+        assert_eq!(forced.1.as_deref(), Some("tool_choice"), "a call that is asked for, of nothing");
     }
 
     #[test]
     fn accepts_values_that_mean_off() {
         let harmless = json!({
             "n": 1, "best_of": 1, "logprobs": false, "top_logprobs": null, "echo": false, "suffix": null, "frequency_penalty": 0,
-            "presence_penalty": 0.0, "logit_bias": {}, "tools": [], "response_format": {"type": "text"}, "tool_choice": "none",
+            "presence_penalty": 0.0, "logit_bias": {}, "tools": [], "response_format": {"type": "text"}, "tool_choice": "none", "parallel_tool_calls": true,
             "modalities": ["text"], "user": "me", "store": true, "metadata": {"a": "b"},
         });
         let sampling = sampling(harmless).unwrap();

@@ -49,6 +49,7 @@ impl Chunker {
     fn events(&self, item: Result<ExpertEvent, ServiceError>) -> Vec<Event> {
         match item {
             Ok(ExpertEvent::Text(text)) => vec![self.event(self.reply.chunk(text))],
+            Ok(ExpertEvent::Fields(fields)) => vec![self.event(self.reply.fields_chunk(fields.fields()))],
             Ok(ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_)) => Vec::new(),
             Ok(ExpertEvent::Done { usage, reason }) => {
                 let last = self.event(self.reply.last_chunk(reason));

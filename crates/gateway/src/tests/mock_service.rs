@@ -108,6 +108,21 @@ fn refusal(name: &str) -> Option<ServiceError> {
     })
 }
 
+/// The pieces of a call of a tool, with what the model thought before.
+pub(super) const CALL_PIECES: [&str; 4] = [
+    r#"{"reasoning":"Hm."}"#,
+    r#"{"logprobs":{"content":[{"logprob":-0.5,"token":"{"}]}}"#,
+    r#"{"tool_calls":[{"function":{"arguments":"","name":"weather"},"id":"a","index":0,"type":"function"}]}"#,
+    r#"{"tool_calls":[{"function":{"arguments":"{\"city\":\"Bern\"}"},"index":0}]}"#,
+];
+
+fn called_tools() -> Vec<Result<ExpertEvent, ServiceError>> {
+    let pieces =
+        CALL_PIECES.iter().map(|piece| ExpertEvent::Fields(String::from(*piece).try_into().unwrap()));
+    let done = ExpertEvent::Done { usage: Usage::default(), reason: FinishReason::ToolCalls };
+    pieces.chain([done]).map(Ok).collect()
+}
+
 /// The answer of `model`, which may fail half-way.
 fn events(
     ask: &Query,
@@ -127,6 +142,7 @@ fn events(
         ("fails", _) => {
             vec![text(WORDS[0]), Err(ServiceError::Interrupted { reason: "the expert died".into() })]
         }
+        ("tools", _) => called_tools(),
         (_, ExpertRequest::Embed { inputs }) if model != "text-only" => {
             let first = if model == "disordered" { 1 } else { 0 };
             let half = if model == "nan" { f32::NAN } else { 0.5 };

@@ -230,9 +230,8 @@ impl AskArgs {
         if !self.chat {
             return Ok(ExpertRequest::Complete { prompt, sampling });
         }
-        let system = self.system.clone().map(|content| ChatMessage { role: Role::System, content });
-        let messages =
-            system.into_iter().chain([ChatMessage { role: Role::User, content: prompt }]).collect();
+        let system = self.system.clone().map(|content| ChatMessage::new(Role::System, content));
+        let messages = system.into_iter().chain([ChatMessage::new(Role::User, prompt)]).collect();
         Ok(ExpertRequest::Chat { messages, sampling })
     }
 
@@ -297,9 +296,10 @@ impl AnswerPrinter {
             AskLine::Done { .. } => self.is_complete = true,
             AskLine::Error { error } => return Err(ClientError::from(error).into()),
             // With --json, every line was written above. Without it, a route and its changes are shown on demand, a
-            // receipt is for the witness, and only programs ask for vectors and distributions.
+            // receipt is for the witness, and only programs ask for vectors and distributions, or read what a model thought.
             AskLine::Route { .. }
             | AskLine::Text { .. }
+            | AskLine::Fields { .. }
             | AskLine::Mixed { .. }
             | AskLine::Takeover { .. }
             | AskLine::Embedding { .. }
@@ -363,6 +363,7 @@ impl Selection {
                 self.experts.push((takeover.expert.netuid, takeover.expert.node));
             }
             AskLine::Text { .. }
+            | AskLine::Fields { .. }
             | AskLine::Embedding { .. }
             | AskLine::Distribution { .. }
             | AskLine::Mixed { .. }

@@ -80,7 +80,7 @@ fn costs(choices: &[Value]) -> String {
 
 /// One failover, in one line.
 pub(crate) fn takeover(takeover: &TakeoverView) -> String {
-    let TakeoverView { from, why, at, expert } = takeover;
+    let TakeoverView { from, why, at, fields: _, expert } = takeover;
     format!(
         "after {at} bytes, {} on {} continued the answer of {}: {}",
         Escaped::line(&expert.expert),

@@ -13,8 +13,8 @@ use data_encoding::HEXLOWER;
 use nervure_api::{AskLine, ExpertView, ModelIdentityView, ReceiptView};
 use nervure_primitives::{Hash, MeshId};
 use nervure_protocol::{
-    AnswerHasher, ExpertEvent, ExpertRequest, FinishReason, Receipt, ReceiptError, ReceiptSampling,
-    SignedReceipt, query::body, query_name, request_hash,
+    AnswerFields, AnswerHasher, ExpertEvent, ExpertRequest, FinishReason, Receipt, ReceiptError,
+    ReceiptSampling, SignedReceipt, query::body, query_name, request_hash,
 };
 use nervure_router::with_prefix;
 
@@ -52,8 +52,9 @@ pub(crate) struct Witness {
     text: String,
     others: Vec<ExpertEvent>,
     end: Option<FinishReason>,
-    /// Offset in the text, in bytes, from which another expert answered.
+    /// Offset in the text, in bytes, and among everything else, from which another expert answered.
     from: u64,
+    others_from: u64,
     receipt: Option<ReceiptView>,
 }
 
@@ -63,7 +64,18 @@ impl Witness {
         let mesh =
             mesh.context("the node does not say which mesh it is in: name its directory with --dir")?;
         let (request, text, others) = (request.clone(), String::new(), Vec::new());
-        Ok(Self { mesh, request, nonce, expert: None, text, others, end: None, from: 0, receipt: None })
+        Ok(Self {
+            mesh,
+            request,
+            nonce,
+            expert: None,
+            text,
+            others,
+            end: None,
+            from: 0,
+            others_from: 0,
+            receipt: None,
+        })
     }
 
     /// Records a line of the answer.
@@ -75,7 +87,7 @@ impl Witness {
             }
             AskLine::Takeover { takeover } => {
                 self.expert = Some(takeover.expert.clone());
-                self.from = takeover.at;
+                (self.from, self.others_from) = (takeover.at, takeover.fields);
             }
             AskLine::Text { text } => self.text.push_str(text),
             AskLine::Embedding { index, vector } => {
@@ -83,6 +95,10 @@ impl Witness {
             }
             AskLine::Distribution { probabilities } => {
                 self.others.push(ExpertEvent::Distribution(probabilities.clone()));
+            }
+            AskLine::Fields { fields } => {
+                // The node has read them in this form; others give another hash than the receipt's.
+                self.others.extend(AnswerFields::new(fields).ok().map(ExpertEvent::Fields));
             }
             AskLine::Done { reason, .. } => self.end = Some(*reason),
             AskLine::Mixed { .. } | AskLine::Error { .. } => {}
@@ -108,7 +124,8 @@ impl Witness {
         let mut answer = AnswerHasher::default();
         let text = usize::try_from(self.from).ok().and_then(|from| self.text.get(from..))?;
         answer.event(&ExpertEvent::Text(text.to_owned()));
-        self.others.iter().for_each(|event| answer.event(event));
+        let others = usize::try_from(self.others_from).ok().and_then(|from| self.others.get(from..))?;
+        others.iter().for_each(|event| answer.event(event));
         // What the expert read and wrote is only known from the node; a wrong number gives another hash.
         Some(answer.finish(shown.usage?, self.end?))
     }

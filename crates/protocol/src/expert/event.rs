@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::AnswerFields;
+
 /// One item of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -18,6 +20,8 @@ pub enum ExpertEvent {
     },
     /// The probabilities of the 256 possible next bytes.
     Distribution(Vec<f32>),
+    /// The next piece of what a chat has beside its text: calls of tools, reasoning, log probabilities. Never empty.
+    Fields(AnswerFields),
     /// The answer is complete: the last item of every stream that does not end with an error.
     Done {
         /// Tokens read and written.
@@ -34,6 +38,7 @@ impl ExpertEvent {
             Self::Text(text) => text.len(),
             Self::Embedding { vector, .. } => size_of_val(vector.as_slice()),
             Self::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
+            Self::Fields(fields) => fields.as_str().len(),
             Self::Done { .. } => 0,
         }
     }
@@ -61,4 +66,6 @@ pub enum FinishReason {
     Length,
     /// Another reason of an upstream, such as a content filter.
     Other,
+    /// The model called tools, and waits for their results.
+    ToolCalls,
 }

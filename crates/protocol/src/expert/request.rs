@@ -4,8 +4,9 @@
 //! so that every request has one encoding. [`ExpertRequest::validate`] runs before any work.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::ExtraFields;
+use super::{ExtraFields, MessageFields};
 use crate::bounds::{
     MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEMPERATURE_MILLI, MAX_TEXT, MAX_TOKENS,
 };
@@ -66,8 +67,40 @@ pub enum ExpertRequest {
 pub struct ChatMessage {
     /// The author.
     pub role: Role,
-    /// The text.
+    /// The text; that of its parts of text together.
     pub content: String,
+    /// Everything else that it has in the OpenAI API.
+    #[serde(default, skip_serializing_if = "MessageFields::is_empty")]
+    pub fields: MessageFields,
+}
+
+impl ChatMessage {
+    /// A message that is a text.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), fields: MessageFields::default() }
+    }
+
+    /// Bytes of what a model reads of it.
+    fn bytes(&self) -> usize {
+        self.content.len().saturating_add(self.fields.as_str().len())
+    }
+
+    /// The text is what everything but the model reads: the parts that take its place must have the same one.
+    fn validate(&self) -> Result<(), FieldError> {
+        let fields = self.fields.fields();
+        let same = match fields.get("content") {
+            None => true,
+            Some(Value::Array(parts)) => text_of_parts(parts) == self.content,
+            Some(_) => self.content.is_empty(),
+        };
+        if same { Ok(()) } else { Err(FieldError::new("messages", "the parts have another text")) }
+    }
+}
+
+/// The text of the text parts of a message.
+#[must_use]
+pub fn text_of_parts(parts: &[Value]) -> String {
+    parts.iter().filter(|part| part["type"] == "text").filter_map(|part| part["text"].as_str()).collect()
 }
 
 /// The author of a message.
@@ -81,6 +114,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// The result of a tool that the model called.
+    Tool,
 }
 
 impl Role {
@@ -91,6 +126,7 @@ impl Role {
             Self::System => "system",
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::Tool => "tool",
         }
     }
 }
@@ -199,8 +235,7 @@ impl Sampling {
 impl ExpertRequest {
     /// A chat of one user message.
     pub fn chat(prompt: impl Into<String>, sampling: Sampling) -> Self {
-        let message = ChatMessage { role: Role::User, content: prompt.into() };
-        Self::Chat { messages: vec![message], sampling }
+        Self::Chat { messages: vec![ChatMessage::new(Role::User, prompt)], sampling }
     }
 
     /// How its tokens are chosen; none where it asks for vectors or a distribution.
@@ -227,10 +262,32 @@ impl ExpertRequest {
     pub fn text_bytes(&self) -> usize {
         match self {
             Self::Complete { prompt, .. } => prompt.len(),
-            Self::Chat { messages, .. } => messages.iter().map(|message| message.content.len()).sum(),
+            Self::Chat { messages, .. } => messages.iter().map(ChatMessage::bytes).sum(),
             Self::Embed { inputs } => inputs.iter().map(String::len).sum(),
             Self::Distribution { context } => context.len(),
         }
+    }
+
+    /// Whether the answer may be calls of tools instead of a text.
+    #[must_use]
+    pub fn has_tools(&self) -> bool {
+        self.sampling().is_some_and(|sampling| sampling.extra.fields().contains_key("tools"))
+    }
+
+    /// Refuses what a model that reads and writes text alone does not have: further fields, and results of tools.
+    ///
+    /// # Errors
+    /// [`FieldError`] naming the first one.
+    pub fn text_only(&self) -> Result<(), FieldError> {
+        self.sampling().map_or(Ok(()), |sampling| sampling.extra.none())?;
+        let Self::Chat { messages, .. } = self else { return Ok(()) };
+        messages.iter().try_for_each(|message| {
+            message.fields.none()?;
+            match message.role {
+                Role::Tool => Err(FieldError::new("messages", "this model does not support the role 'tool'")),
+                Role::System | Role::User | Role::Assistant => Ok(()),
+            }
+        })
     }
 
     /// Checks every field against its bounds.
@@ -245,8 +302,9 @@ impl ExpertRequest {
             }
             Self::Chat { messages, sampling } => {
                 count_within("messages", messages.len(), MAX_MESSAGES)?;
-                let lengths = messages.iter().map(|message| message.content.len());
+                let lengths = messages.iter().map(ChatMessage::bytes);
                 text_within("messages", lengths.chain([sampling.prefix.len()]))?;
+                messages.iter().try_for_each(ChatMessage::validate)?;
                 sampling.validate()
             }
             Self::Embed { inputs } => {

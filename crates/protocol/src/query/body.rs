@@ -62,12 +62,14 @@ mod tests {
             ExpertEvent::Text("é".into()),
             ExpertEvent::Embedding { index: 1, vector: vec![0.1, -1.0] },
             ExpertEvent::Distribution(vec![1.0 / 256.0; 256]),
+            ExpertEvent::Fields(String::from("{\"reasoning\":\"a\"}").try_into().unwrap()),
         ];
         for event in events {
             assert_eq!(decode_event(&encode_event(&event).unwrap()).unwrap(), event);
         }
         let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
-        for reason in [FinishReason::Stop, FinishReason::Length, FinishReason::Other] {
+        for reason in [FinishReason::Stop, FinishReason::Length, FinishReason::Other, FinishReason::ToolCalls]
+        {
             assert_eq!(done(&end(usage, reason)), ExpertEvent::Done { usage, reason });
         }
     }

@@ -189,6 +189,36 @@ fn a_dead_expert_without_a_successor_interrupts_the_answer() {
     });
 }
 
+/// An expert that sends these fields, and dies.
+fn after_fields(number: u8, fields: &'static str) -> FakeExpert {
+    FakeExpert::new(number, move |_, _| {
+        let fields = ExpertEvent::Fields(String::from(fields).try_into().unwrap());
+        vec![Step::Event(fields), Step::Wait(ms(20)), died()]
+    })
+}
+
+#[test]
+fn an_answer_with_calls_of_tools_stays_with_its_expert() {
+    virtually(async {
+        // Another expert would call other tools, or write a text beside half of a call.
+        let call = r#"{"tool_calls":[{"index":0}]}"#;
+        let mesh = FakeMesh::new(vec![after_fields(0, call), healthy(1)]);
+        let Err(ServiceError::Interrupted { reason }) = mesh.ask(query("best")).await else { panic!() };
+        assert_eq!(reason, "the connection was lost");
+        assert_eq!(mesh.observation(0).failures, 1);
+    });
+}
+
+#[test]
+fn an_expert_that_dies_while_it_thinks_is_replaced() {
+    virtually(async {
+        let mesh = FakeMesh::new(vec![after_fields(0, r#"{"reasoning":"Hm."}"#), healthy(1)]);
+        let answer = mesh.ask(query("best")).await.unwrap();
+        let [takeover] = answer.summary.took_over.as_slice() else { panic!() };
+        assert_eq!((answer.text().as_str(), takeover.at, takeover.fields), (TEXT, 0, 1));
+    });
+}
+
 #[test]
 fn takeovers_are_bounded() {
     // Each expert writes one piece and dies: without a bound, every piece of the text would have its own expert.

@@ -115,7 +115,7 @@ impl Client {
 
     fn conversation(&self, bytes: usize, corpus: &Corpus, dice: &mut Dice) -> Vec<ChatMessage> {
         let mut messages = Vec::new();
-        let mut say = |role, content: String| messages.push(ChatMessage { role, content });
+        let mut say = |role, content: String| messages.push(ChatMessage::new(role, content));
         if self.system {
             say(Role::System, dice.pick(&texts::INSTRUCTIONS).copied().expect("not empty").into());
         }

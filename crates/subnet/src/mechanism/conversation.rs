@@ -111,7 +111,7 @@ pub(super) fn around(
     dice: &mut Dice,
 ) -> Vec<ChatMessage> {
     let mut messages = Vec::new();
-    let message = |role, content: String| ChatMessage { role, content };
+    let message = |role, content: String| ChatMessage::new(role, content);
     if shape.system {
         let own = own(INSTRUCTIONS, corpus, dice);
         let common = || dice.pick(&COMMON_INSTRUCTIONS).copied().unwrap_or_default().to_owned();
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn without_texts_the_question_stands_alone() {
         let messages = around("Why?", &shape(4_000), &Corpus::default(), &mut Dice::new(1.into()));
-        assert_eq!(messages, [ChatMessage { role: Role::User, content: "Why?".into() }]);
+        assert_eq!(messages, [ChatMessage::new(Role::User, "Why?")]);
         assert_eq!(passage(&Corpus::default(), 10, &mut Dice::new(1.into())), None);
     }
 }

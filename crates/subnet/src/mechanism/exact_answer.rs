@@ -205,7 +205,7 @@ impl Mechanism for ExactAnswer {
         for (shape, puzzle) in shapes.into_iter().zip(puzzles) {
             let messages = match self.alone {
                 0 => conversation::around(&puzzle.prompt, &shape, &material.corpus, &mut dice),
-                _ => vec![ChatMessage { role: Role::User, content: puzzle.prompt }],
+                _ => vec![ChatMessage::new(Role::User, puzzle.prompt)],
             };
             let mut sampling = shape.sampling;
             sampling.max_tokens = sampling.max_tokens.max(MIN_TOKENS);

@@ -72,7 +72,8 @@ fn degraded(event: ExpertEvent, quality: f32, rng: &mut StdRng) -> ExpertEvent {
             let noisy = |x: f32| x * quality + (1.0 - quality) * largest * rng.random_range(-1.0..=1.0);
             ExpertEvent::Embedding { index, vector: vector.into_iter().map(noisy).collect() }
         }
-        done @ ExpertEvent::Done { .. } => done,
+        // Noise in a document would make it none.
+        other @ (ExpertEvent::Fields(_) | ExpertEvent::Done { .. }) => other,
     }
 }
 

@@ -32,7 +32,7 @@ impl Expert for EchoExpert {
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         let unsupported =
             |operation| ExpertStream::refused(ExpertError::Unsupported { model: ECHO.into(), operation });
-        if let Err(error) = request.sampling().map_or(Ok(()), |sampling| sampling.extra.none()) {
+        if let Err(error) = request.text_only() {
             return ExpertStream::refused(error.into());
         }
         match request {

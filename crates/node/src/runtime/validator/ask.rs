@@ -47,6 +47,8 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
                 vectors.push(vector)
             }
             ExpertEvent::Distribution(probabilities) => distribution = Some(probabilities),
+            // What a model thinks before it answers is not judged.
+            ExpertEvent::Fields(_) => {}
             _ => return Answer::Missing,
         }
     }
@@ -323,6 +325,8 @@ mod tests {
     fn events_are_one_kind_of_answer_or_none() {
         let text = |text: &str| ExpertEvent::Text(text.into());
         assert_eq!(answer(vec![text("a"), text("b")]), Answer::Text("ab".into()));
+        let thought = ExpertEvent::Fields(String::from("{\"reasoning\":\"Hm.\"}").try_into().unwrap());
+        assert_eq!(answer(vec![thought, text("a")]), Answer::Text("a".into()));
         let vector = |index| ExpertEvent::Embedding { index, vector: vec![1.0] };
         assert_eq!(answer(vec![vector(0), vector(1)]), Answer::Vectors(vec![vec![1.0]; 2]));
         assert_eq!(answer(vec![vector(1), vector(0)]), Answer::Missing, "out of order");

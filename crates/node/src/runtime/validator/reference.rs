@@ -43,6 +43,7 @@ async fn text(mut events: nervure_experts::ExpertStream) -> Option<String> {
     while let Some(event) = events.next().await {
         match event {
             Ok(ExpertEvent::Text(piece)) => text.push_str(&piece),
+            Ok(ExpertEvent::Fields(_)) => {}
             Ok(ExpertEvent::Done { .. }) => return Some(text),
             Ok(_) => return None,
             Err(error) => {

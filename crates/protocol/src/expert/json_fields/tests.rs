@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
+use super::{
+    rules::{MAX_TOOL_CALLS, OF_ANSWERS, RESERVED},
+    *,
+};
 
 fn new(value: &Value) -> Result<ExtraFields, FieldError> {
     ExtraFields::new(value.as_object().unwrap())
@@ -58,6 +61,41 @@ fn a_model_without_further_fields_refuses_the_first_by_name() {
     assert_eq!(ExtraFields::default().none(), Ok(()));
     let error = new(&json!({ "top_k": 5, "min_p": 0.1 })).unwrap().none().unwrap_err();
     assert_eq!(error.to_string(), "sampling.extra: this model does not support 'min_p'");
+}
+
+#[test]
+fn a_message_has_its_role_and_its_text_elsewhere() {
+    let of = |value: Value| MessageFields::new(value.as_object().unwrap());
+    assert!(of(json!({ "tool_calls": [{ "id": "a" }], "name": "x", "content": null })).is_ok());
+    assert!(of(json!({ "content": [{ "type": "image_url" }] })).is_ok());
+    assert!(of(json!({ "content": "a text" })).is_err());
+    assert!(of(json!({ "role": "user" })).is_err());
+}
+
+#[test]
+fn an_answer_has_fields_that_clients_can_add_up() {
+    let of = |value: Value| AnswerFields::new(value.as_object().unwrap());
+    let call = |index: Value| json!({ "tool_calls": [{ "index": index, "function": { "arguments": "{" } }] });
+    assert!(of(call(json!(0))).is_ok());
+    assert!(of(call(json!(MAX_TOOL_CALLS - 1))).is_ok());
+    for index in [json!(MAX_TOOL_CALLS), json!(-1), json!("0"), json!(0.5), Value::Null] {
+        assert!(of(call(index.clone())).is_err(), "{index}");
+    }
+    for bad in [
+        json!({ "tool_calls": [] }),
+        json!({ "tool_calls": ["x"] }),
+        json!({ "tool_calls": {} }),
+        json!({ "reasoning_content": 5 }),
+        json!({ "content": "x" }),
+        json!({ "role": "system" }),
+        json!({ "finish_reason": "stop" }),
+    ] {
+        assert!(of(bad.clone()).is_err(), "{bad}");
+    }
+    for name in OF_ANSWERS {
+        let value = if name == "tool_calls" { json!([{ "index": 0 }]) } else { json!("x") };
+        assert!(of(json!({ name: value })).is_ok(), "{name}");
+    }
 }
 
 fn values() -> impl Strategy<Value = Value> {

@@ -37,7 +37,7 @@ fn an_error_names_the_sampling_field() {
 #[test]
 fn refuses_too_much_text_and_too_many_items() {
     let long = "x".repeat(MAX_TEXT / 2 + 1);
-    let message = ChatMessage { role: Role::User, content: long.clone() };
+    let message = ChatMessage::new(Role::User, long.clone());
     let sampling = Sampling::default();
     for (request, field) in [
         (ExpertRequest::Complete { prompt: "x".repeat(MAX_TEXT + 1), sampling: sampling.clone() }, "prompt"),
@@ -57,7 +57,7 @@ fn requests_have_a_canonical_encoding_without_unknown_fields() {
     let requests = [
         ExpertRequest::Complete { prompt: "fn main".into(), sampling: sampling(|s| s.seed = Some(u64::MAX)) },
         ExpertRequest::Chat {
-            messages: vec![ChatMessage { role: Role::System, content: "é".into() }],
+            messages: vec![ChatMessage::new(Role::System, "é")],
             sampling: sampling(|s| s.stop = vec!["\n".into()]),
         },
         ExpertRequest::Embed { inputs: vec!["a".into()] },
@@ -70,4 +70,49 @@ fn requests_have_a_canonical_encoding_without_unknown_fields() {
     let extra = serde_json::json!({"embed": {"inputs": ["a"], "model": "x"}});
     let bytes = cbor::encode(&extra).unwrap();
     assert!(cbor::decode::<ExpertRequest>(&bytes, Limits::new(1024)).is_err());
+}
+
+fn with_fields(content: &str, fields: serde_json::Value) -> ExpertRequest {
+    let fields = MessageFields::new(fields.as_object().unwrap()).unwrap();
+    let message = ChatMessage { fields, ..ChatMessage::new(Role::User, content) };
+    ExpertRequest::Chat { messages: vec![message], sampling: Sampling::default() }
+}
+
+#[test]
+fn parts_that_take_the_place_of_a_text_have_the_same_text() {
+    let parts = serde_json::json!({ "content": [
+        { "type": "text", "text": "What is " },
+        { "type": "image_url", "image_url": { "url": "https://example.org/a.png" } },
+        { "type": "text", "text": "this?" },
+    ] });
+    assert_eq!(with_fields("What is this?", parts.clone()).validate(), Ok(()));
+    // What counts, charges and routes reads another text than the model would.
+    assert_eq!(field_of(with_fields("Hello", parts).validate()), "messages");
+    let none = serde_json::json!({ "content": null, "tool_calls": [] });
+    assert_eq!(with_fields("", none.clone()).validate(), Ok(()));
+    assert_eq!(field_of(with_fields("Hello", none).validate()), "messages");
+}
+
+#[test]
+fn fields_of_messages_count_as_text() {
+    let half = "x".repeat(MAX_TEXT - 60_000);
+    let request = |name: usize| with_fields(&half, serde_json::json!({ "name": "y".repeat(name) }));
+    assert_eq!(request(50_000).validate(), Ok(()));
+    assert_eq!(field_of(request(60_000).validate()), "messages");
+    assert!(request(50_000).text_bytes() > half.len() + 50_000);
+}
+
+#[test]
+fn a_model_of_text_refuses_fields_of_messages_and_results_of_tools() {
+    assert_eq!(ExpertRequest::chat("Hi", Sampling::default()).text_only(), Ok(()));
+    let named = with_fields("Hi", serde_json::json!({ "name": "Ann" }));
+    assert_eq!(
+        named.text_only().unwrap_err().to_string(),
+        "messages.fields: this model does not support 'name'"
+    );
+    let result = ExpertRequest::Chat {
+        messages: vec![ChatMessage::new(Role::Tool, "5")],
+        sampling: Sampling::default(),
+    };
+    assert_eq!(field_of(result.text_only()), "messages");
 }
