@@ -116,6 +116,8 @@ mod state_sync;
 mod stranger;
 #[path = "scenarios/together.rs"]
 mod together;
+#[path = "scenarios/tools.rs"]
+mod tools;
 #[path = "scenarios/unreachable.rs"]
 mod unreachable;
 #[path = "scenarios/upgrade.rs"]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use nervure_experts::{Expert, Health, OpenAiConfig, OpenAiExpert};
-use nervure_protocol::{ChatMessage, ExpertEvent, ExpertRequest, Role, Sampling};
+use nervure_protocol::{
+    ChatMessage, ExpertEvent, ExpertRequest, ExtraFields, FinishReason, MessageFields, Role, Sampling,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 
@@ -63,8 +65,7 @@ async fn works_as_the_upstream_of_an_expert() {
     let (address, _stop) = start().await;
     let chat = expert(address, "mock-100").await;
     assert_eq!((chat.health().await, chat.card().context), (Health::Ready, 16_384));
-    let messages =
-        vec![ChatMessage { role: Role::User, content: "Which date is 2 days after 2024-02-28?".into() }];
+    let messages = vec![ChatMessage::new(Role::User, "Which date is 2 days after 2024-02-28?")];
     let events: Vec<_> =
         chat.run(ExpertRequest::Chat { messages, sampling: Sampling::default() }).collect().await;
     let text: String = events
@@ -86,6 +87,39 @@ async fn works_as_the_upstream_of_an_expert() {
         matches!(&events[2], Ok(ExpertEvent::Embedding { index: 2, vector }) if vector.len() == 128),
         "{events:?}"
     );
+}
+
+#[tokio::test]
+async fn calls_a_tool_and_answers_with_its_result() {
+    let (address, _stop) = start().await;
+    let expert = expert(address, "mock-100").await;
+    let tools = json!({ "tools": [{ "type": "function", "function": { "name": "look_up" } }] });
+    let extra = ExtraFields::new(tools.as_object().unwrap()).unwrap();
+    let sampling = Sampling { extra, ..Sampling::default() };
+    let events: Vec<_> = expert.run(ExpertRequest::chat("Why?", sampling.clone())).collect().await;
+    let fields = |event: &_| match event {
+        Ok(ExpertEvent::Fields(fields)) => Some(fields.as_str().to_owned()),
+        _ => None,
+    };
+    let pieces: Vec<String> = events.iter().filter_map(fields).collect();
+    assert!(pieces.len() == 2 && pieces[0].contains("look_up") && pieces[1].contains("Why?"), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Ok(ExpertEvent::Done { reason: FinishReason::ToolCalls, .. }))),
+        "{events:?}"
+    );
+    let result = json!({ "tool_call_id": "call_0" });
+    let fields = MessageFields::new(result.as_object().unwrap()).unwrap();
+    let result = ChatMessage { fields, ..ChatMessage::new(Role::Tool, "Because.") };
+    let messages = vec![ChatMessage::new(Role::User, "Why?"), result];
+    let events: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
+    let text: String = events
+        .iter()
+        .filter_map(|event| match event {
+            Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(text, "The tool says: Because.");
 }
 
 #[tokio::test]
