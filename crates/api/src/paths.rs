@@ -99,6 +99,30 @@ pub const MODEL: &str = "/v1/models/{*id}";
 /// Chat completions of the OpenAI API.
 pub const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 
+/// OpenAI's newer API for chats.
+pub const RESPONSES: &str = "/v1/responses";
+
+/// Chats of Anthropic's API.
+pub const MESSAGES: &str = "/v1/messages";
+
+/// How many tokens such a chat has.
+pub const COUNT_TOKENS: &str = "/v1/messages/count_tokens";
+
+/// Chats of Ollama's API.
+pub const OLLAMA_CHAT: &str = "/api/chat";
+
+/// Texts of Ollama's API.
+pub const OLLAMA_GENERATE: &str = "/api/generate";
+
+/// Vectors of Ollama's API.
+pub const OLLAMA_EMBED: &str = "/api/embed";
+
+/// Models of Ollama's API.
+pub const OLLAMA_TAGS: &str = "/api/tags";
+
+/// The version of Ollama's API.
+pub const OLLAMA_VERSION: &str = "/api/version";
+
 /// Completions of the OpenAI API.
 pub const COMPLETIONS: &str = "/v1/completions";
 

@@ -6,13 +6,17 @@
 //! cancelled. Both are also given back as soon as the answer ends, even if the client has not read its end.
 
 use std::{
+    ops::ControlFlow,
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
 use axum::http::{HeaderMap, HeaderValue, header::LINK};
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use nervure_api::{
     AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
 };
@@ -135,22 +139,66 @@ impl RunningAnswer {
 
 impl AnswerEvents {
     /// Waits for the complete answer.
-    pub(super) async fn complete(mut self) -> Result<(CompleteAnswer, FinishReason), ServiceError> {
+    pub(super) async fn complete(self) -> Result<(CompleteAnswer, FinishReason), ServiceError> {
         let mut answer = CompleteAnswer::default();
-        while let Some(event) = self.next().await {
-            match event? {
-                ExpertEvent::Text(text) => answer.text.push_str(&text),
-                ExpertEvent::Fields(fields) => add_up(&mut answer.fields, fields.fields()),
-                ExpertEvent::Embedding { index, vector } => answer.add(index, vector)?,
-                ExpertEvent::Distribution(_) => return Err(invalid_event("unrequested probabilities")),
-                ExpertEvent::Done { usage, reason } => {
-                    answer.usage = usage;
-                    return Ok((answer, reason));
+        let (usage, reason) = self
+            .read(|event| match event {
+                ExpertEvent::Text(text) => {
+                    answer.text.push_str(&text);
+                    Ok(())
                 }
+                ExpertEvent::Fields(fields) => {
+                    add_up(&mut answer.fields, fields.fields());
+                    Ok(())
+                }
+                ExpertEvent::Embedding { index, vector } => answer.add(index, vector),
+                ExpertEvent::Distribution(_) => Err(invalid_event("unrequested probabilities")),
+                ExpertEvent::Done { .. } => Ok(()),
+            })
+            .await?;
+        answer.usage = usage;
+        Ok((answer, reason))
+    }
+
+    /// Hands over every event, the last one too, and gives what the last one says.
+    pub(super) async fn read(
+        mut self,
+        mut read: impl FnMut(ExpertEvent) -> Result<(), ServiceError>,
+    ) -> Result<(Usage, FinishReason), ServiceError> {
+        while let Some(event) = self.next().await {
+            let event = event?;
+            let end = match &event {
+                ExpertEvent::Done { usage, reason } => Some((*usage, *reason)),
+                ExpertEvent::Text(_)
+                | ExpertEvent::Fields(_)
+                | ExpertEvent::Embedding { .. }
+                | ExpertEvent::Distribution(_) => None,
+            };
+            read(event)?;
+            if let Some(end) = end {
+                return Ok(end);
             }
         }
         // The last event, or an error, came before.
         Err(invalid_event("no last event"))
+    }
+}
+
+impl AnswerEvents {
+    /// What `write` makes of each event. Ends with the answer, or where `write` breaks off, which frees the expert.
+    pub(super) fn written<T>(
+        self,
+        write: impl FnMut(Result<ExpertEvent, ServiceError>) -> ControlFlow<Vec<T>, Vec<T>>,
+    ) -> impl Stream<Item = T> {
+        let batches = stream::unfold((Some(self), write), |(events, mut write)| async move {
+            let mut events = events?;
+            let item = events.next().await?;
+            Some(match write(item) {
+                ControlFlow::Continue(batch) => (batch, (Some(events), write)),
+                ControlFlow::Break(batch) => (batch, (None, write)),
+            })
+        });
+        batches.flat_map(stream::iter)
     }
 }
 

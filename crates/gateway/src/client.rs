@@ -78,7 +78,8 @@ impl Client {
         }
     }
 
-    fn flow(&self) -> QueryFlow {
+    /// Whose places, and whose conversations, it uses.
+    pub(super) fn flow(&self) -> QueryFlow {
         match &self.0 {
             Caller::WithoutKey => QueryFlow::WithoutKey,
             Caller::Operator(number) => QueryFlow::Operator(*number),

@@ -9,7 +9,7 @@ use nervure_api::{Catalog, QueryTarget, ServiceError};
 use super::{App, error::ApiError};
 
 /// The name that stands for the default model.
-const DEFAULT_NAME: &str = "default";
+pub(super) const DEFAULT_NAME: &str = "default";
 
 /// How many names an error suggests.
 const SUGGESTIONS: usize = 5;

@@ -28,16 +28,30 @@ use nervure_protocol::ExpertRequest;
 
 use super::{
     App,
-    answer::start,
+    answer::{RunningAnswer, start},
     client::Client,
     error::ApiError,
     terms::{query, with_headers},
 };
-use request::GenerateBody;
+pub(super) use request::GenerateBody;
+pub(super) use stream::KEEP_ALIVE_INTERVAL;
 
 pub(super) use fields::add_up;
 
 pub use reply::{ReplyBody, ReplyKind, TextReply};
+
+/// Queries for text, and waits until an expert has begun to answer.
+pub(super) async fn begin(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    body: GenerateBody,
+    request: ExpertRequest,
+) -> Result<RunningAnswer, ApiError> {
+    let terms = with_headers(body.nervure.unwrap_or_default(), headers)?;
+    let query = query(terms, app, QueryTarget::Named(body.model), request, headers)?;
+    start(app, client, query).await
+}
 
 /// Queries for text and answers in the requested form, as a stream or complete.
 async fn generate(
@@ -50,9 +64,7 @@ async fn generate(
     let kind =
         if matches!(request, ExpertRequest::Chat { .. }) { ReplyKind::Chat } else { ReplyKind::Completion };
     let (stream, include_usage) = (body.stream(), body.include_usage()?);
-    let terms = with_headers(body.nervure.unwrap_or_default(), headers)?;
-    let query = query(terms, app, QueryTarget::Named(body.model), request, headers)?;
-    let running = start(app, client, query).await?;
+    let running = begin(app, client, headers, body, request).await?;
     let headers = running.headers_and_trace(app);
     let reply = TextReply::new(kind, running.expert.model.clone(), unix_seconds());
     if stream {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     GatewayConfig, GatewayError, SharedService, body::KIB, client, connections, light::MAX_LIGHT_REQUESTS,
-    routes::router, state::GatewayState, traces::TraceStore,
+    responses::Conversations, routes::router, state::GatewayState, traces::TraceStore,
 };
 
 /// The HTTP API, bound and not yet running.
@@ -40,6 +40,7 @@ impl Gateway {
             body_memory: Arc::new(Semaphore::new(body_memory)),
             config,
             light: Semaphore::new(MAX_LIGHT_REQUESTS),
+            conversations: Conversations::default(),
             traces: TraceStore::default(),
             openapi: OnceLock::new(),
         };

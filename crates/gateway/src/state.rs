@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{GatewayConfig, SharedService, client::QueryPlaces, traces::TraceStore};
+use super::{
+    GatewayConfig, SharedService, client::QueryPlaces, responses::Conversations, traces::TraceStore,
+};
 
 /// The state of the router.
 pub(super) type App = Arc<GatewayState>;
@@ -24,6 +26,8 @@ pub(super) struct GatewayState {
     pub(super) light: Semaphore,
     /// The traces of the last answers that were requested with `explain`.
     pub(super) traces: TraceStore,
+    /// The conversations of the last responses.
+    pub(super) conversations: Conversations,
     /// The OpenAPI document, made when it is first requested.
     pub(super) openapi: OnceLock<Bytes>,
 }

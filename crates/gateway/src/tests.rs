@@ -4,14 +4,17 @@ mod conformance;
 mod hostile;
 mod keys;
 mod light;
+mod messages;
 mod mock_service;
 mod node;
+mod ollama;
 mod openai;
 mod openapi;
 mod pages;
 mod proofs;
 mod python;
 mod reference;
+mod responses;
 mod shutdown;
 mod tools;
 

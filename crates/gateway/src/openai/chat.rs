@@ -17,6 +17,12 @@ pub(crate) async fn chat(
     headers: HeaderMap,
     JsonBody(mut body): JsonBody<request::GenerateBody>,
 ) -> Result<Response, ApiError> {
+    let request = request(&mut body)?;
+    generate(&app, client, &headers, body, request).await
+}
+
+/// The request that a body asks for.
+pub(crate) fn request(body: &mut request::GenerateBody) -> Result<ExpertRequest, ApiError> {
     let sampling = body.sampling()?;
     let messages = body.messages.take().unwrap_or_default();
     if messages.is_empty() || messages.len() > MAX_MESSAGES {
@@ -24,7 +30,7 @@ pub(crate) async fn chat(
     }
     let messages = messages.into_iter().enumerate().map(|(at, message)| convert(at, message));
     let messages = messages.collect::<Result<Vec<_>, _>>()?;
-    generate(&app, client, &headers, body, ExpertRequest::Chat { messages, sampling }).await
+    Ok(ExpertRequest::Chat { messages, sampling })
 }
 
 /// Message number `at`, as experts take it.

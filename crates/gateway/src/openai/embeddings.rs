@@ -26,18 +26,20 @@ use crate::{
     terms::{query, with_headers},
 };
 
+/// Most texts of a request, as OpenAI's. Experts get them in parts.
+const MAX_TEXTS: usize = 2048;
+
 /// A request for the vectors of texts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "EmbeddingRequest")]
 pub(crate) struct EmbedBody {
     /// The name of a model, or a capability.
     model: String,
-    /// A text, or up to 128 texts; no tokens.
+    /// A text, or up to 2,048 texts; no tokens.
     #[schemars(with = "OneOrMany")]
     input: Value,
     /// How vectors are written.
-    #[serde(default)]
-    encoding_format: Encoding,
+    encoding_format: Option<Encoding>,
     /// Not supported: a vector has the length that its model gives it.
     #[schemars(with = "Option<()>")]
     dimensions: Option<Value>,
@@ -112,29 +114,62 @@ pub(crate) async fn embeddings(
             "not supported: a vector has the length that its model gives it",
         ));
     }
-    let inputs = inputs(body.input)?;
-    let expected = inputs.len();
-    let terms = with_headers(body.nervure.unwrap_or_default(), &headers)?;
-    let request = ExpertRequest::Embed { inputs };
-    let query = query(terms, &app, QueryTarget::Named(body.model), request, &headers)?;
-    let running = start(&app, client, query).await?;
-    // Before the events are consumed. The trace is filled in when the answer ends.
-    let (headers, model) = (running.headers_and_trace(&app), running.expert.model.clone());
-    let (answer, _) = running.events.complete().await?;
-    // The expert is not trusted to count: a client matches vectors to inputs by their places.
-    if answer.vectors.len() != expected {
-        let reason = format!("{} vectors for {expected} inputs", answer.vectors.len());
-        return Err(ServiceError::Interrupted { reason }.into());
-    }
-    let data = answer.vectors.iter().enumerate();
+    let encoding = body.encoding_format.unwrap_or_default();
+    let found = vectors(&app, client, &headers, (body.model, body.input, body.nervure)).await?;
+    let data = found.vectors.iter().enumerate();
     let data = data.map(|(index, vector)| Embedding {
         object: "embedding",
         index,
-        embedding: encode(vector, body.encoding_format),
+        embedding: encode(vector, encoding),
     });
-    let prompt_tokens = answer.usage.prompt_tokens;
-    let usage = EmbeddingUsage { prompt_tokens, total_tokens: prompt_tokens };
-    Ok((headers, Json(EmbeddingList { object: "list", data: data.collect(), model, usage })).into_response())
+    let usage = EmbeddingUsage { prompt_tokens: found.prompt_tokens, total_tokens: found.prompt_tokens };
+    let list = EmbeddingList { object: "list", data: data.collect(), model: found.model, usage };
+    Ok((found.headers, Json(list)).into_response())
+}
+
+/// The vectors of texts.
+#[derive(Default)]
+pub(crate) struct Vectors {
+    /// Those of the response, by the expert that answered first.
+    pub(crate) headers: HeaderMap,
+    /// The model that answered.
+    pub(crate) model: String,
+    /// A vector for each text, in order.
+    pub(crate) vectors: Vec<Vec<f32>>,
+    /// Tokens read.
+    pub(crate) prompt_tokens: u32,
+}
+
+/// Asks for the vectors of texts, in parts that experts take: of a model, texts, and terms.
+pub(crate) async fn vectors(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    (model, input, terms): (String, Value, Option<QueryTerms>),
+) -> Result<Vectors, ApiError> {
+    let inputs = inputs(input)?;
+    let terms = with_headers(terms.unwrap_or_default(), headers)?;
+    let (mut target, mut found) = (QueryTarget::Named(model), Vectors::default());
+    for batch in inputs.chunks(MAX_INPUTS) {
+        let request = ExpertRequest::Embed { inputs: batch.to_vec() };
+        let query = query(terms.clone(), app, target, request, headers)?;
+        let running = start(app, client.clone(), query).await?;
+        if found.vectors.is_empty() {
+            // Before the events are consumed. The trace is filled in when the answer ends.
+            (found.headers, found.model) = (running.headers_and_trace(app), running.expert.model.clone());
+        }
+        // Vectors of other models cannot be compared with these.
+        target = QueryTarget::Model(running.expert.model.clone());
+        let (answer, _) = running.events.complete().await?;
+        // The expert is not trusted to count: a client matches vectors to inputs by their places.
+        if answer.vectors.len() != batch.len() {
+            let reason = format!("{} vectors for {} inputs", answer.vectors.len(), batch.len());
+            return Err(ServiceError::Interrupted { reason }.into());
+        }
+        found.vectors.extend(answer.vectors);
+        found.prompt_tokens = found.prompt_tokens.saturating_add(answer.usage.prompt_tokens);
+    }
+    Ok(found)
 }
 
 /// One text or several, none empty.
@@ -145,8 +180,8 @@ fn inputs(value: Value) -> Result<Vec<String>, ApiError> {
         Ok(OneOrMany::Many(texts)) => texts,
         Err(_) => return reject("a string or an array of strings; tokens are not supported".into()),
     };
-    if inputs.is_empty() || inputs.len() > MAX_INPUTS {
-        return reject(format!("1 to {MAX_INPUTS} texts"));
+    if inputs.is_empty() || inputs.len() > MAX_TEXTS {
+        return reject(format!("1 to {MAX_TEXTS} texts"));
     }
     if inputs.iter().any(String::is_empty) {
         return reject("a text must not be empty".into());
@@ -183,6 +218,6 @@ mod tests {
         {
             assert!(inputs(bad.clone()).is_err(), "{bad}");
         }
-        assert!(inputs(json!(vec!["a"; MAX_INPUTS + 1])).is_err());
+        assert!(inputs(json!(vec!["a"; MAX_TEXTS + 1])).is_err());
     }
 }

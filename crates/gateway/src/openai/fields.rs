@@ -7,12 +7,19 @@ use serde_json::{Map, Value};
 /// Names whose value comes once; some servers repeat it in every piece.
 const ONCE: [&str; 4] = ["id", "index", "name", "type"];
 
+/// The only list whose items are in pieces, too. The index of each is below 128, which the protocol checks.
+const TOOL_CALLS: &str = "tool_calls";
+
 /// Adds the fields of the next piece. The bound on an answer's bytes holds for all of them together.
 pub(crate) fn add_up(sum: &mut Map<String, Value>, piece: Map<String, Value>) {
     for (name, value) in piece {
         let known = sum.entry(&name).or_insert(Value::Null);
-        if !ONCE.contains(&name.as_str()) || is_missing(known) {
-            add(known, value);
+        match (known, value) {
+            (Value::Array(calls), Value::Array(more)) if name == TOOL_CALLS => {
+                more.into_iter().for_each(|call| add_call(calls, call));
+            }
+            (known, value) if !ONCE.contains(&name.as_str()) || is_missing(known) => add(known, value),
+            _ => {}
         }
     }
 }
@@ -26,18 +33,16 @@ fn add(sum: &mut Value, piece: Value) {
         (_, Value::Null) => {}
         (Value::String(text), Value::String(more)) => text.push_str(&more),
         (Value::Object(fields), Value::Object(more)) => add_up(fields, more),
-        (Value::Array(items), Value::Array(more)) => more.into_iter().for_each(|item| add_item(items, item)),
+        (Value::Array(items), Value::Array(more)) => items.extend(more),
         (sum, piece) => *sum = piece,
     }
 }
 
-/// Adds an item to the one with the same index; one without an index is another item.
-fn add_item(items: &mut Vec<Value>, item: Value) {
-    let index = item.get("index").and_then(Value::as_u64);
-    let same = |known: &&mut Value| index.is_some() && known.get("index").and_then(Value::as_u64) == index;
-    match items.iter_mut().find(same) {
-        Some(known) => add(known, item),
-        None => items.push(item),
+/// Adds a piece of a call to the one with the same index.
+fn add_call(calls: &mut Vec<Value>, piece: Value) {
+    match calls.iter_mut().find(|known| known["index"] == piece["index"]) {
+        Some(known) => add(known, piece),
+        None => calls.push(piece),
     }
 }
 
@@ -45,7 +50,7 @@ fn add_item(items: &mut Vec<Value>, item: Value) {
 /// the index that only pieces have.
 pub(super) fn of_message(mut sum: Map<String, Value>) -> MessageParts {
     let logprobs = sum.remove("logprobs");
-    if let Some(Value::Array(calls)) = sum.get_mut("tool_calls") {
+    if let Some(Value::Array(calls)) = sum.get_mut(TOOL_CALLS) {
         calls.sort_by_key(|call| call["index"].as_u64());
         for call in calls.iter_mut().filter_map(Value::as_object_mut) {
             call.remove("index");

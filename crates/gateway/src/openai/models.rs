@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `/v1/models/{id}`: the values of `model`, models first, then capabilities.
+//! `GET /v1/models` and `/v1/models/{id}`: the values of `model`, models first, then capabilities, then aliases.
 
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use nervure_primitives::Excerpt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, model_names::DEFAULT_NAME};
 
 /// An entry of the list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub(crate) struct Model {
 /// Fields of an entry that the OpenAI API does not have.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct ModelExtension {
-    /// `model` or `capability`.
+    /// `model`, `capability`, or `alias`: a name that the operator gave.
     kind: &'static str,
     /// The capability, or that of the model's experts.
     capability: String,
@@ -45,18 +45,18 @@ struct ModelExtension {
 pub(crate) struct ModelList {
     /// Always `list`.
     object: &'static str,
-    /// Models first, then capabilities.
+    /// Models first, then capabilities, then the operator's names.
     data: Vec<Model>,
 }
 
 /// `GET /v1/models`.
 pub(crate) async fn list(State(app): State<App>) -> Json<ModelList> {
-    Json(ModelList { object: "list", data: entries(app.service.catalog().await) })
+    Json(ModelList { object: "list", data: all(&app).await })
 }
 
 /// `GET /v1/models/{id}`; names of models may hold slashes.
 pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
-    let all = entries(app.service.catalog().await);
+    let all = all(&app).await;
     match all.iter().find(|model| model.id == id) {
         Some(model) => Ok(Json(model.clone())),
         None => {
@@ -64,6 +64,31 @@ pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
             Err(ServiceError::UnknownModel { model: Excerpt::new(&id).to_string(), known }.into())
         }
     }
+}
+
+/// The names alone.
+pub(crate) async fn names(app: &App) -> Vec<String> {
+    all(app).await.into_iter().map(|model| model.id).collect()
+}
+
+/// Every name that a request may have as its model.
+async fn all(app: &App) -> Vec<Model> {
+    let mut all = entries(app.service.catalog().await);
+    let names = &app.config.model_names;
+    let default = names.default_model.as_ref().map(|meant| (DEFAULT_NAME, meant));
+    let aliases = names.aliases.iter().map(|(name, meant)| (name.as_str(), meant));
+    let known = all.len();
+    for (name, meant) in aliases.chain(default) {
+        // As in a query, an operator's name comes before the same name of a model or a capability.
+        let Some(found) = all[..known].iter().find(|model| model.id == *meant) else { continue };
+        let nervure = ModelExtension { kind: "alias", ..found.nervure.clone() };
+        let alias = Model { id: name.to_owned(), nervure, ..found.clone() };
+        match all.iter_mut().find(|model| model.id == name) {
+            Some(same) => *same = alias,
+            None => all.push(alias),
+        }
+    }
+    all
 }
 
 /// Every name once. A name that is both means the model, as in a query.

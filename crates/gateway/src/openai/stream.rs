@@ -17,7 +17,7 @@ use super::reply::{ReplyBody, TextReply};
 use crate::{answer::AnswerEvents, error::ApiError};
 
 /// Time without an event after which a comment is sent: it keeps proxies from closing, and detects a client that left.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The data of the last event of a complete answer.
 const DONE_DATA: &str = "[DONE]";

@@ -17,11 +17,11 @@ use super::{
 use crate::{
     ask, audits,
     experts::{self, ExpertParams},
-    ledger, light, metrics,
+    ledger, light, messages, metrics, ollama,
     openai::{chat, completions, document as openai, embeddings, models},
     openapi,
     proofs::{self, CheckpointHeight, CheckpointParams, EpochParams, PageParams, StateProofParams},
-    status, subnets, traces, usage,
+    responses, status, subnets, traces, usage,
 };
 
 /// Errors of a route with parameters.
@@ -228,11 +228,11 @@ pub const ROUTES: &[RouteGroup] = &[
     },
     RouteGroup {
         name: "openai",
-        summary: "The OpenAI API, and the traces of its answers; gateways only.",
+        summary: "The OpenAI API, those of Anthropic and Ollama, and the traces of answers; gateways only.",
         gateways_only: true,
         routes: &[
             Route::get(paths::MODELS, "models and capabilities", |m| on(m, models::list))
-                .about("The values of `model`: models first, then capabilities.")
+                .about("The values of `model`: models first, then capabilities, then the operator's names.")
                 .returns::<models::ModelList>(Json),
             Route::get(paths::MODEL, "a model or capability", |m| on(m, models::one))
                 .about("A name that is both is a model.")
@@ -247,6 +247,29 @@ pub const ROUTES: &[RouteGroup] = &[
                 .asks()
                 .term_headers()
                 .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::RESPONSES, "responses", |m| on(m, responses::responses))
+                .about("A chat in the form of the newer API, whole or as a stream.")
+                .takes::<responses::ResponsesBody>()
+                .returns::<responses::ResponseBody>(Json)
+                .or::<responses::ResponseEvent>(200, Events, responses::STREAM)
+                .asks()
+                .term_headers()
+                .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::MESSAGES, "messages of Anthropic's API", |m| on(m, messages::messages))
+                .about("A chat in the form of Anthropic's API, whole or as a stream.")
+                .takes::<messages::MessagesBody>()
+                .returns::<messages::MessageBody>(Json)
+                .or::<messages::MessageEvent>(200, Events, messages::STREAM)
+                .asks()
+                .term_headers()
+                .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::COUNT_TOKENS, "the tokens of a message of Anthropic's API", |m| {
+                on(m, messages::count_tokens)
+            })
+            .about("An estimate: the expert that would count them is not chosen yet.")
+            .takes::<messages::CountBody>()
+            .returns::<messages::TokenCount>(Json)
+            .fails(&[BODY, UNSUPPORTED]),
             Route::post(paths::COMPLETIONS, "completions", |m| on(m, completions::completions))
                 .about("Continues a text, whole or as a stream.")
                 .takes::<openai::CompletionRequest>()
@@ -262,6 +285,35 @@ pub const ROUTES: &[RouteGroup] = &[
                 .asks()
                 .term_headers()
                 .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::OLLAMA_CHAT, "chats of Ollama's API", |m| on(m, ollama::chat))
+                .about("A chat in the form of Ollama's API: lines, unless `stream` is `false`.")
+                .takes::<ollama::ChatBody>()
+                .returns::<ollama::Line>(Json)
+                .or::<ollama::Line>(200, Lines, ollama::STREAM)
+                .asks()
+                .term_headers()
+                .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::OLLAMA_GENERATE, "texts of Ollama's API", |m| on(m, ollama::generate))
+                .about("A question, or with `raw` or `suffix` a text to continue, in the form of Ollama's API.")
+                .takes::<ollama::GenerateRequest>()
+                .returns::<ollama::Line>(Json)
+                .or::<ollama::Line>(200, Lines, ollama::STREAM)
+                .asks()
+                .term_headers()
+                .fails(&[BODY, QUERY, UNSUPPORTED]),
+            Route::post(paths::OLLAMA_EMBED, "vectors of Ollama's API", |m| on(m, ollama::embed))
+                .about("The vectors of one text or several, in the form of Ollama's API.")
+                .takes::<ollama::EmbedBody>()
+                .returns::<ollama::EmbedReply>(Json)
+                .asks()
+                .term_headers()
+                .fails(&[BODY, QUERY]),
+            Route::get(paths::OLLAMA_TAGS, "models of Ollama's API", |m| on(m, ollama::tags))
+                .about("The names of `/v1/models`.")
+                .returns::<ollama::TagList>(Json),
+            Route::get(paths::OLLAMA_VERSION, "the version of Ollama's API", |m| on(m, ollama::version))
+                .about("That of the node's program.")
+                .returns::<ollama::Version>(Json),
             Route::get(paths::TRACE, "the trace of an answer", |m| on(m, traces::trace))
                 .about(
                     "How the expert of an answer was chosen. Only the last answers that were requested with \

@@ -92,6 +92,29 @@ async fn an_alias_asks_what_it_stands_for_and_an_unknown_name_is_told_the_neares
 }
 
 #[tokio::test]
+async fn names_of_the_operator_are_listed_while_they_stand_for_something() {
+    let api = start(|config| {
+        let aliases = [("gpt-4o-mini", "org/words"), ("text", "text.generate"), ("gone", "no-model")];
+        config.model_names.aliases = aliases.map(|(name, meant)| (name.to_owned(), meant.to_owned())).into();
+        config.model_names.default_model = Some("text.generate".into());
+    })
+    .await;
+    let list = api.get("/v1/models").await.json();
+    let found = |id: &str| {
+        let mut all = list["data"].as_array().unwrap().iter().filter(|model| model["id"] == id);
+        let found = all.next().map(|model| model["nervure"].clone());
+        assert!(all.next().is_none(), "{id} twice");
+        found
+    };
+    let alias = found("gpt-4o-mini").unwrap();
+    assert_eq!((&alias["kind"], &alias["context"]), (&json!("alias"), &json!(4096)));
+    // As in a query, where the operator's name comes first.
+    assert_eq!(found("text").unwrap()["capability"], "text.generate");
+    assert!(found("default").is_some() && found("gone").is_none());
+    assert_eq!(api.get("/v1/models/gpt-4o-mini").await.json()["id"], "gpt-4o-mini");
+}
+
+#[tokio::test]
 async fn an_answer_has_ten_minutes_unless_the_operator_or_the_request_says_otherwise() {
     let ask = json!({ "model": "words", "messages": [{ "role": "user", "content": "Hi" }] });
     for (operator, seconds) in [(None, 600), (Some(30), 30)] {

@@ -192,6 +192,18 @@ async fn passes_on_the_fields_that_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn many_texts_go_to_one_model_in_parts() {
+    let api = start(|_| ()).await;
+    let texts: Vec<String> = (0..300usize).map(|number| "x".repeat(number % 7 + 1)).collect();
+    let reply = api.post("/v1/embeddings", &json!({ "model": "words", "input": texts })).await.json();
+    for (number, one) in reply["data"].as_array().unwrap().iter().enumerate() {
+        assert_eq!((&one["index"], &one["embedding"][0]), (&json!(number), &json!((number % 7 + 1) as f64)));
+    }
+    assert_eq!((reply["data"].as_array().unwrap().len(), &reply["usage"]["total_tokens"]), (300, &json!(15)));
+    assert_eq!(api.service.last().target, QueryTarget::Model("words".into()), "that of the first part");
+}
+
+#[tokio::test]
 async fn encodes_embeddings_as_numbers_and_base64() {
     let api = start(|_| ()).await;
     let mut body = json!({ "model": "words", "input": ["a", "bcd"] });
@@ -201,6 +213,8 @@ async fn encodes_embeddings_as_numbers_and_base64() {
         (&json!([1.0, 0.5]), &json!([3.0, 0.5]))
     );
     assert_eq!((&reply["data"][1]["index"], &reply["usage"]["total_tokens"]), (&json!(1), &json!(5)));
+    body["encoding_format"] = Value::Null;
+    assert_eq!(api.post("/v1/embeddings", &body).await.json()["data"], reply["data"]);
     body["encoding_format"] = json!("base64");
     assert_eq!(api.post("/v1/embeddings", &body).await.json()["data"][0]["embedding"], "AACAPwAAAD8=");
     body["dimensions"] = json!(3);
