@@ -41,6 +41,10 @@ book:
 fuzz target seconds="60":
     cargo +nightly fuzz run --features libfuzzer {{target}} -- -max_total_time={{seconds}}
 
+# Runs programs that people use with a gateway, and writes the table of docs/openai.md
+compat:
+    scripts/compat --docs
+
 # Runs everything that CI runs
 ci:
     .ci/run

@@ -67,6 +67,30 @@ def streamed(client, args):
     called(final.choices[0].message)
 
 
+def responses(client, args):
+    """The same by the newer API, which continues from the response before."""
+    tools = [{"type": "function", **TOOLS[0]["function"]}]
+    first = patient(lambda: client.responses.create(model=args.chat, input=QUESTION["content"], tools=tools))
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    assert json.loads(call.arguments) == {"text": QUESTION["content"]}, call
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "A vein of a wing."}
+
+    def run():
+        kinds, final = [], None
+        stream = client.responses.create(
+            model=args.chat, input=[result], tools=tools, previous_response_id=first.id, stream=True
+        )
+        for event in stream:
+            kinds.append(event.type)
+            final = getattr(event, "response", None)
+        return kinds, final
+
+    kinds, final = patient(run)
+    assert kinds[0] == "response.created" and kinds[-1] == "response.completed", kinds
+    assert "response.output_text.delta" in kinds, kinds
+    assert final.output_text == "The tool says: A vein of a wing.", final
+
+
 def refused(client, args):
     """A model that has no tools says so: an answer without the call would be a wrong answer."""
     try:
@@ -83,7 +107,7 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     client = openai.OpenAI(base_url=args.base_url, api_key="none", max_retries=0)
-    checks = [whole, streamed, refused]
+    checks = [whole, streamed, responses, refused]
     for check in checks:
         check(client, args)
         print(f"ok: {check.__name__}")

@@ -34,6 +34,8 @@ mod chain;
 mod checkpoint;
 #[path = "scenarios/cold.rs"]
 mod cold;
+#[path = "scenarios/compat.rs"]
+mod compat;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/detached_owner.rs"]
