@@ -182,9 +182,7 @@ impl AnswerEvents {
         // The last event, or an error, came before.
         Err(invalid_event("no last event"))
     }
-}
 
-impl AnswerEvents {
     /// What `write` makes of each event. Ends with the answer, or where `write` breaks off, which frees the expert.
     pub(super) fn written<T>(
         self,

@@ -4,16 +4,15 @@
 //! body of every other endpoint instead.
 
 use axum::{
-    body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use nervure_api::{AskBody, AskLine, ServiceError};
 use nervure_protocol::ExpertEvent;
 
-use super::{App, answer::start, body::JsonBody, client::Client, error::ApiError, terms::query};
+use super::{App, answer::start, body::JsonBody, client::Client, error::ApiError, streamed, terms::query};
 
 /// The line of an event.
 fn line(item: Result<ExpertEvent, ServiceError>) -> AskLine {
@@ -45,14 +44,5 @@ pub(super) async fn ask(
         let summary = matches!(line, AskLine::Done { .. }).then(|| summary.get().cloned()).flatten();
         stream::iter(AskLine::of_summary(summary.unwrap_or_default()).chain([line]))
     });
-    let lines = stream::iter([first]).chain(rest).map(|line| encode(&line));
-    let kind = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, kind, Body::from_stream(lines)).into_response())
-}
-
-/// One line with its end.
-fn encode(line: &AskLine) -> Result<Bytes, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(line)?;
-    bytes.push(b'\n');
-    Ok(bytes.into())
+    Ok((headers, streamed::lines(stream::iter([first]).chain(rest))).into_response())
 }

@@ -58,28 +58,15 @@ impl ApiError {
         Self::new(ApiErrorCode::MethodNotAllowed, message)
     }
 
-    /// About a chat that stands for a response: with the names that the response's fields have.
-    pub(super) fn of_responses(mut self) -> Self {
-        let param = self.detail.param.take();
-        self.detail.param = param.map(|param| match param.as_str() {
-            "max_completion_tokens" => "max_output_tokens".to_owned(),
-            "response_format" => "text.format".to_owned(),
-            name if name.starts_with("messages") => "input".to_owned(),
-            _ => param,
-        });
-        self
-    }
-
-    /// About a chat that stands for a request of Anthropic's API.
-    pub(super) fn of_messages(mut self) -> Self {
-        let param = self.detail.param.take();
-        self.detail.param = param.map(|param| match param.as_str() {
-            "max_completion_tokens" => "max_tokens".to_owned(),
-            "stop" => "stop_sequences".to_owned(),
-            // The system's message and results of tools are other messages there.
-            name if name.starts_with("messages") => "messages".to_owned(),
-            _ => param,
-        });
+    /// About a chat that stands for a request of another API: with the names that its fields have there. A part of a field
+    /// (`messages[2].role`) is named as the whole.
+    pub(super) fn renamed(mut self, names: &[(&str, &str)]) -> Self {
+        if let Some(param) = &mut self.detail.param {
+            let whole = param.split(['[', '.']).next().unwrap_or_default();
+            if let Some((_, name)) = names.iter().find(|(known, _)| *known == whole) {
+                *param = (*name).to_owned();
+            }
+        }
         self
     }
 

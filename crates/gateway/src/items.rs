@@ -55,6 +55,19 @@ pub(crate) struct CallItem {
     pub(crate) arguments: String,
 }
 
+impl CallItem {
+    /// The arguments as clients get them that want no text; a call without any has an empty object.
+    ///
+    /// # Errors
+    /// When they are no JSON.
+    pub(crate) fn decoded(&self) -> Result<Value, ServiceError> {
+        let arguments = if self.arguments.is_empty() { "{}" } else { self.arguments.as_str() };
+        serde_json::from_str(arguments).map_err(|error| ServiceError::Interrupted {
+            reason: format!("the expert called a tool with arguments that are no JSON: {error}"),
+        })
+    }
+}
+
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextKind {

@@ -52,6 +52,7 @@ mod serve;
 mod service;
 mod state;
 mod status;
+mod streamed;
 mod subnets;
 mod terms;
 mod traces;

@@ -6,16 +6,13 @@
 mod reply;
 mod request;
 
-use std::{convert::Infallible, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use axum::{
     Json,
     extract::State,
     http::HeaderMap,
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse, Response, sse::Event},
 };
 use futures::{StreamExt, stream};
 use nervure_api::ServiceError;
@@ -30,7 +27,8 @@ use super::{
     body::JsonBody,
     client::Client,
     error::ApiError,
-    openai::{KEEP_ALIVE_INTERVAL, begin, chat},
+    openai::{begin, chat},
+    streamed,
 };
 use reply::Blocks;
 
@@ -40,6 +38,10 @@ pub(crate) use request::{CountBody, MessagesBody};
 /// What a client reads from a stream.
 pub(crate) const STREAM: &str = "`message_start`, for each block `content_block_start`, `content_block_delta` and \
      `content_block_stop`, then `message_delta` and `message_stop`; or `error` as the last one, when the answer breaks off.";
+
+/// Fields of a chat, and what they are here. The system's message and results of tools are other messages here.
+const FIELD_NAMES: [(&str, &str); 3] =
+    [("max_completion_tokens", "max_tokens"), ("stop", "stop_sequences"), ("messages", "messages")];
 
 /// The number of tokens of a request.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -57,8 +59,9 @@ pub(crate) async fn messages(
 ) -> Result<Response, ApiError> {
     let streams = body.stream();
     let mut chat = body.into_chat()?;
-    let request = chat::request(&mut chat).map_err(ApiError::of_messages)?;
-    let begun = begin(&app, client, &headers, chat, request).await.map_err(ApiError::of_messages)?;
+    let request = chat::request(&mut chat).map_err(|error| error.renamed(&FIELD_NAMES))?;
+    let begun =
+        begin(&app, client, &headers, chat, request).await.map_err(|error| error.renamed(&FIELD_NAMES))?;
     let headers = begun.headers_and_trace(&app);
     let id = format!("msg_{:032x}", rand::random::<u128>());
     let blocks = Blocks::new(id, begun.expert.model.clone());
@@ -71,7 +74,7 @@ pub(crate) async fn messages(
 /// The handler of the count.
 pub(crate) async fn count_tokens(JsonBody(body): JsonBody<CountBody>) -> Result<Json<TokenCount>, ApiError> {
     let mut chat = body.into_chat()?;
-    let request = chat::request(&mut chat).map_err(ApiError::of_messages)?;
+    let request = chat::request(&mut chat).map_err(|error| error.renamed(&FIELD_NAMES))?;
     let settings = request.sampling().map_or(0, |sampling| sampling.extra.as_str().len());
     let input_tokens = text_tokens(request.text_bytes().saturating_add(settings)).max(1);
     Ok(Json(TokenCount { input_tokens }))
@@ -87,12 +90,7 @@ async fn complete(mut blocks: Blocks, events: AnswerEvents) -> Result<MessageBod
 fn sse(mut blocks: Blocks, events: AnswerEvents) -> impl IntoResponse {
     let first = json!({ "type": "message_start", "message": blocks.begun() });
     let rest = events.written(move |item| next(&mut blocks, item));
-    let events = stream::iter([first]).chain(rest).map(|body| Ok::<_, Infallible>(named(body)));
-    (
-        // nginx buffers a response otherwise, and the client sees the tokens in bursts.
-        [("x-accel-buffering", "no")],
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)),
-    )
+    streamed::sse(stream::iter([first]).chain(rest).map(named))
 }
 
 /// The events of a stream for the next event of the answer.

@@ -10,17 +10,14 @@ use std::{ops::ControlFlow, time::Instant};
 
 use axum::{
     Json,
-    body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use futures::StreamExt;
 use nervure_api::ServiceError;
 use nervure_protocol::{ExpertEvent, ExpertRequest};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     App,
@@ -28,7 +25,8 @@ use super::{
     body::JsonBody,
     client::Client,
     error::ApiError,
-    openai::{GenerateBody, begin, chat, embeddings, models},
+    openai::{begin, chat, embeddings, models},
+    streamed,
 };
 use reply::{Lines, Shape, now};
 
@@ -112,9 +110,8 @@ async fn answer(
     if !streams {
         return Ok((headers, Json(complete(lines, begun.events).await?)).into_response());
     }
-    let kind = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
-    let written = begun.events.written(move |item| next(&mut lines, item)).map(|line| encode(&line));
-    Ok((headers, kind, Body::from_stream(written)).into_response())
+    let written = begun.events.written(move |item| next(&mut lines, item));
+    Ok((headers, streamed::lines(written)).into_response())
 }
 
 /// Waits for the end of the answer.
@@ -139,16 +136,4 @@ fn next(lines: &mut Lines, item: Result<ExpertEvent, ServiceError>) -> ControlFl
             ControlFlow::Break(vec![lines.broken(message)])
         }
     }
-}
-
-/// One line with its end.
-fn encode(line: &Line) -> Result<Bytes, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(line)?;
-    bytes.push(b'\n');
-    Ok(bytes.into())
-}
-
-/// A body of a chat from its fields.
-fn body_of(chat: serde_json::Map<String, Value>) -> Result<GenerateBody, ApiError> {
-    serde_json::from_value(chat.into()).map_err(|error| ApiError::bad("body", error.to_string()))
 }

@@ -34,7 +34,6 @@ use super::{
     terms::{query, with_headers},
 };
 pub(super) use request::GenerateBody;
-pub(super) use stream::KEEP_ALIVE_INTERVAL;
 
 pub(super) use fields::add_up;
 

@@ -39,6 +39,13 @@ pub(crate) use output::ResponseBody;
 pub(crate) use request::ResponsesBody;
 pub(crate) use stream::{ResponseEvent, STREAM};
 
+/// Fields of a chat, and what they are here.
+const FIELD_NAMES: [(&str, &str); 3] = [
+    ("max_completion_tokens", "max_output_tokens"),
+    ("response_format", "text.format"),
+    ("messages", "input"),
+];
+
 /// A response that has begun, and what is kept of it at its end.
 struct Running {
     app: App,
@@ -67,8 +74,9 @@ pub(crate) async fn responses(
     let plan = body.into_chat(before)?;
     let (messages, settings) = (plan.messages, plan.settings);
     let mut chat = plan.chat;
-    let request = chat::request(&mut chat).map_err(ApiError::of_responses)?;
-    let begun = begin(&app, client, &headers, chat, request).await.map_err(ApiError::of_responses)?;
+    let request = chat::request(&mut chat).map_err(|error| error.renamed(&FIELD_NAMES))?;
+    let begun =
+        begin(&app, client, &headers, chat, request).await.map_err(|error| error.renamed(&FIELD_NAMES))?;
     let headers = begun.headers_and_trace(&app);
     let head = ResponseHead::new(&id, unix_seconds(), begun.expert.model.clone(), settings);
     let messages = head.is_stored().then_some(messages);

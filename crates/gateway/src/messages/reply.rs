@@ -163,13 +163,7 @@ impl Blocks {
     pub(super) fn ended(&self, usage: Usage, reason: FinishReason) -> Result<MessageBody, ServiceError> {
         let block = |content: &ItemContent| match content {
             ItemContent::Text(text) => Ok(text_block(text.kind, &text.text)),
-            ItemContent::Call(call) => {
-                let arguments = if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() };
-                let input = serde_json::from_str(arguments).map_err(|error| ServiceError::Interrupted {
-                    reason: format!("the expert called a tool with arguments that are no JSON: {error}"),
-                })?;
-                Ok(call_block(call, input))
-            }
+            ItemContent::Call(call) => Ok(call_block(call, call.decoded()?)),
         };
         let content = self.items.iter().map(|item| block(&item.content)).collect::<Result<_, _>>()?;
         Ok(MessageBody {

@@ -105,7 +105,7 @@ impl CountBody {
         if let Some(choice) = self.tool_choice {
             choose(&mut chat, &choice)?;
         }
-        serde_json::from_value(chat.into()).map_err(|error| ApiError::bad("body", error.to_string()))
+        GenerateBody::from_fields(chat)
     }
 }
 

@@ -172,11 +172,7 @@ pub(super) fn now() -> String {
 
 /// A call as it is written here: the arguments are an object.
 fn call(call: &CallItem) -> Result<Value, ServiceError> {
-    let arguments = if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() };
-    let arguments: Value = serde_json::from_str(arguments).map_err(|error| ServiceError::Interrupted {
-        reason: format!("the expert called a tool with arguments that are no JSON: {error}"),
-    })?;
-    Ok(json!({ "function": { "name": call.name, "arguments": arguments } }))
+    Ok(json!({ "function": { "name": call.name, "arguments": call.decoded()? } }))
 }
 
 impl Lines {

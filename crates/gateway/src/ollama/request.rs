@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::body_of;
 use crate::{error::ApiError, openai::GenerateBody};
 
 /// Options about loading a model, which experts do themselves.
@@ -204,7 +203,7 @@ impl Settings {
         }
         chat.extend(more);
         chat.insert("model".to_owned(), json!(self.model));
-        let mut chat = body_of(chat)?;
+        let mut chat = GenerateBody::from_fields(chat)?;
         chat.nervure = self.nervure;
         Ok(chat)
     }

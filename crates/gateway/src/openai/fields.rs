@@ -1,7 +1,5 @@
 //! What an answer has beside its text, added up from its pieces as clients of the OpenAI API add up the deltas of a stream.
 
-use std::mem;
-
 use serde_json::{Map, Value};
 
 /// Names whose value comes once; some servers repeat it in every piece.
@@ -57,7 +55,7 @@ pub(super) fn of_message(mut sum: Map<String, Value>) -> MessageParts {
         }
     }
     let refusal = sum.remove("refusal").filter(|refusal| !is_missing(refusal));
-    MessageParts { logprobs, refusal, others: mem::take(&mut sum) }
+    MessageParts { logprobs, refusal, others: sum }
 }
 
 /// Where the fields of a complete chat belong.

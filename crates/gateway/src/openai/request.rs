@@ -172,6 +172,11 @@ impl GenerateBody {
 }
 
 impl GenerateBody {
+    /// The body with these fields: of another API, in the words of this one.
+    pub(crate) fn from_fields(fields: Map<String, Value>) -> Result<Self, ApiError> {
+        serde_json::from_value(fields.into()).map_err(|error| ApiError::bad("body", error.to_string()))
+    }
+
     /// Whether the answer is streamed.
     pub(crate) fn stream(&self) -> bool {
         self.stream.unwrap_or(false)

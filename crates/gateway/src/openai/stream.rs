@@ -3,21 +3,13 @@
 //! A complete stream ends with `data: [DONE]`. One that breaks off has `data: {"error": ..}` last and no `[DONE]`: the
 //! official clients raise that as an error, so an incomplete answer never passes for a short one.
 
-use std::{convert::Infallible, time::Duration};
-
-use axum::response::{
-    IntoResponse, Sse,
-    sse::{Event, KeepAlive},
-};
+use axum::response::{IntoResponse, sse::Event};
 use futures::{StreamExt, stream};
 use nervure_api::ServiceError;
 use nervure_protocol::ExpertEvent;
 
 use super::reply::{ReplyBody, TextReply};
-use crate::{answer::AnswerEvents, error::ApiError};
-
-/// Time without an event after which a comment is sent: it keeps proxies from closing, and detects a client that left.
-pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+use crate::{answer::AnswerEvents, error::ApiError, streamed};
 
 /// The data of the last event of a complete answer.
 const DONE_DATA: &str = "[DONE]";
@@ -27,12 +19,7 @@ pub(super) fn sse(reply: TextReply, events: AnswerEvents, include_usage: bool) -
     let chunker = Chunker { reply, include_usage };
     let first: Vec<Event> = chunker.first();
     let rest = events.flat_map(move |item| stream::iter(chunker.events(item)));
-    let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
-    (
-        // nginx buffers a response otherwise, and the client sees the tokens in bursts.
-        [("x-accel-buffering", "no")],
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)),
-    )
+    streamed::sse(stream::iter(first).chain(rest))
 }
 
 /// Turns the events of an answer into server-sent events.

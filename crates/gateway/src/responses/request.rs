@@ -150,8 +150,7 @@ impl ResponsesBody {
         }
         // Whole or as a stream, the answer is read here as its events.
         chat.remove("stream_options");
-        let mut chat: GenerateBody =
-            serde_json::from_value(chat.into()).map_err(|error| ApiError::bad("body", error.to_string()))?;
+        let mut chat = GenerateBody::from_fields(chat)?;
         chat.nervure = self.nervure;
         Ok(ChatPlan { chat, messages, settings })
     }

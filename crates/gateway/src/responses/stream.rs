@@ -4,12 +4,9 @@
 //! The data of `error` has a field `error` too: the official client raises it, so an incomplete response never passes for a
 //! short one.
 
-use std::{convert::Infallible, ops::ControlFlow};
+use std::ops::ControlFlow;
 
-use axum::response::{
-    IntoResponse, Sse,
-    sse::{Event, KeepAlive},
-};
+use axum::response::{IntoResponse, sse::Event};
 use futures::{StreamExt, stream};
 use nervure_api::ServiceError;
 use nervure_protocol::ExpertEvent;
@@ -18,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Running;
-use crate::{answer::AnswerEvents, error::ApiError, openai::KEEP_ALIVE_INTERVAL};
+use crate::{answer::AnswerEvents, error::ApiError, streamed};
 
 /// What a client reads from a stream.
 pub(crate) const STREAM: &str = "The events of the response, each with its `type` and `sequence_number`. The last is \
@@ -42,12 +39,7 @@ pub(super) fn sse(running: Running, events: AnswerEvents) -> impl IntoResponse {
     let mut writer = Writer { running, next: 0 };
     let first = writer.first();
     let rest = events.written(move |item| writer.events(item));
-    let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
-    (
-        // nginx buffers a response otherwise, and the client sees the tokens in bursts.
-        [("x-accel-buffering", "no")],
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)),
-    )
+    streamed::sse(stream::iter(first).chain(rest))
 }
 
 struct Writer {

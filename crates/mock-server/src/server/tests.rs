@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use nervure_experts::{Expert, Health, OpenAiConfig, OpenAiExpert};
+use nervure_experts::{Expert, ExpertError, Health, OpenAiConfig, OpenAiExpert};
 use nervure_protocol::{
     ChatMessage, ExpertEvent, ExpertRequest, ExtraFields, FinishReason, MessageFields, Role, Sampling,
 };
@@ -31,6 +31,14 @@ async fn expert(address: SocketAddr, model: &str) -> OpenAiExpert {
     let config =
         OpenAiConfig { model: Some(model.into()), ..OpenAiConfig::new(format!("http://{address}/v1")) };
     OpenAiExpert::connect(config).await.unwrap()
+}
+
+fn text_of(events: &[Result<ExpertEvent, ExpertError>]) -> String {
+    let text = |event: &Result<ExpertEvent, ExpertError>| match event {
+        Ok(ExpertEvent::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(text).collect()
 }
 
 #[tokio::test]
@@ -68,13 +76,7 @@ async fn works_as_the_upstream_of_an_expert() {
     let messages = vec![ChatMessage::new(Role::User, "Which date is 2 days after 2024-02-28?")];
     let events: Vec<_> =
         chat.run(ExpertRequest::Chat { messages, sampling: Sampling::default() }).collect().await;
-    let text: String = events
-        .iter()
-        .filter_map(|event| match event {
-            Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let text = text_of(&events);
     assert!(text.ends_with("Answer: 2024-03-01"), "{text}");
     assert!(
         matches!(events.last(), Some(Ok(ExpertEvent::Done { usage, .. })) if usage.completion_tokens > 3)
@@ -112,13 +114,7 @@ async fn calls_a_tool_and_answers_with_its_result() {
     let result = ChatMessage { fields, ..ChatMessage::new(Role::Tool, "Because.") };
     let messages = vec![ChatMessage::new(Role::User, "Why?"), result];
     let events: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
-    let text: String = events
-        .iter()
-        .filter_map(|event| match event {
-            Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let text = text_of(&events);
     assert_eq!(text, "The tool says: Because.");
 }
 
